@@ -1,0 +1,48 @@
+"""The facts of a call as attributes of the conventions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opentelemetry.util.types import AttributeValue
+
+from otel_llm import semconv as sc
+from otel_llm.content import json_text
+from otel_llm.protocols.facts import RequestFacts, ResponseFacts
+
+
+def call_attributes(
+    request: RequestFacts, response: ResponseFacts, first_chunk_s: float | None = None
+) -> dict[str, AttributeValue]:
+    """All attributes of a call but its content."""
+    usage = response.usage
+    known: dict[str, AttributeValue | None] = {
+        sc.REQUEST_MODEL: request.model,
+        sc.REQUEST_STREAM: True if request.stream else None,
+        **request.attributes,
+        sc.RESPONSE_ID: response.id,
+        sc.RESPONSE_MODEL: response.model,
+        sc.RESPONSE_FINISH_REASONS: response.finish_reasons or None,
+        sc.RESPONSE_TIME_TO_FIRST_CHUNK: first_chunk_s,
+        sc.USAGE_INPUT_TOKENS: usage.input_tokens,
+        sc.USAGE_OUTPUT_TOKENS: usage.output_tokens,
+        sc.USAGE_CACHE_READ: usage.cache_read,
+        sc.USAGE_CACHE_WRITE: usage.cache_write,
+        sc.USAGE_REASONING: usage.reasoning,
+        sc.USAGE_COST: usage.cost,
+        sc.CACHE_WRITE_5M: usage.cache_write_5m,
+        sc.CACHE_WRITE_1H: usage.cache_write_1h,
+        **response.attributes,
+    }
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def content_attributes(request: RequestFacts, response: ResponseFacts, *, as_text: bool = True) -> dict[str, Any]:
+    """Messages, system instructions and tools: JSON text for spans, structured for events."""
+    content = {
+        sc.SYSTEM_INSTRUCTIONS: request.system,
+        sc.INPUT_MESSAGES: request.messages,
+        sc.OUTPUT_MESSAGES: response.messages,
+        sc.TOOL_DEFINITIONS: request.tools,
+    }
+    return {name: json_text(value) if as_text else value for name, value in content.items() if value}

@@ -1,0 +1,136 @@
+"""One call that wires everything: resource, provider, processors, destinations, instrumentation."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from opentelemetry import trace
+from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+
+from otel_llm.content import CaptureMode
+from otel_llm.delivery import Destination
+from otel_llm.delivery.processor import DeliveryProcessor
+from otel_llm.delivery.queue import Delivery
+from otel_llm.destinations import configured_destinations, named
+from otel_llm.endpoints import configure_hosts
+from otel_llm.instrument import instrument, uninstrument
+from otel_llm.settings import Settings, read_settings
+from otel_llm.tracing import stamp_spans_of
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass
+class _Wiring:
+    """What ``configure`` has set up in this process."""
+
+    provider: TracerProvider | None = None
+    deliveries: list[Delivery] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+_wiring = _Wiring()
+
+
+def configure(
+    service_name: str | None = None,
+    *,
+    destinations: Sequence[Destination] | None = None,
+    content: CaptureMode | None = None,
+    tracer_provider: TracerProvider | None = None,
+) -> TracerProvider:
+    """Record each LLM call of this process and deliver it; returns the tracer provider in use.
+
+    Destinations default to what the environment configures (``OTEL_TRACES_EXPORTER`` picks among them); with none, spans go to the
+    local store that ``otel-llm traces`` shows. ``tracer_provider`` defaults to the global one if the application has set it, else a
+    new one becomes global. A second call changes nothing.
+
+    Raises ConfigurationError that names every fault of the settings.
+    """
+    with _wiring.lock:
+        if _wiring.provider is not None:
+            return _wiring.provider
+        settings = read_settings()
+        configure_hosts(settings.provider_hosts)
+        chosen, exporters = _destinations(settings, destinations)
+        provider = tracer_provider or _provider(service_name)
+        if settings.disabled:
+            return provider
+        _wire(provider, chosen, exporters, settings)
+        instrument(tracer_provider=provider, content=content or settings.content)
+        _wiring.provider = provider
+        atexit.register(shutdown)
+        return provider
+
+
+def force_flush(timeout_s: float = 30.0) -> bool:
+    """Wait until what has ended so far is delivered; False if that took longer than ``timeout_s`` seconds in all."""
+    provider = _wiring.provider
+    return provider is None or bool(provider.force_flush(int(timeout_s * 1000)))
+
+
+def shutdown(timeout_s: float = 5.0) -> bool:
+    """Deliver what there is, within ``timeout_s`` seconds in all, and stop; False if something was left."""
+    with _wiring.lock:
+        provider, _wiring.provider = _wiring.provider, None
+        deliveries, _wiring.deliveries = _wiring.deliveries, []
+        if provider is None:
+            return True
+        atexit.unregister(shutdown)
+    uninstrument()
+    deadline = time.monotonic() + timeout_s
+    flushed = [delivery.shutdown(max(0.0, deadline - time.monotonic())) for delivery in deliveries]
+    provider.shutdown()
+    return all(flushed)
+
+
+def deliveries() -> Mapping[str, Delivery]:
+    """The deliveries of this process by the name of their destination, for their statistics."""
+    return {delivery.destination.name: delivery for delivery in _wiring.deliveries}
+
+
+def _destinations(
+    settings: Settings, given: Sequence[Destination] | None
+) -> tuple[Sequence[Destination], Sequence[SpanExporter]]:
+    if given is not None:
+        return given, ()
+    if settings.exporters is not None:
+        return named(settings.exporters, settings.otlp_protocol)
+    return configured_destinations(), ()
+
+
+def _provider(service_name: str | None) -> TracerProvider:
+    current = trace.get_tracer_provider()
+    if isinstance(current, TracerProvider):
+        return current
+    # Exit is ours to time: one deadline for all destinations.
+    provider = TracerProvider(
+        resource=Resource.create({SERVICE_NAME: service_name} if service_name else None), shutdown_on_exit=False
+    )
+    trace.set_tracer_provider(provider)
+    return provider
+
+
+def _wire(
+    provider: TracerProvider, destinations: Sequence[Destination], exporters: Sequence[SpanExporter], settings: Settings
+) -> None:
+    stamp_spans_of(provider)
+    for destination in destinations:
+        delivery = Delivery(
+            destination,
+            max_bytes=settings.queue_max_bytes,
+            max_spans=settings.queue_max_spans,
+            timeout_s=settings.send_timeout_s,
+        )
+        _wiring.deliveries.append(delivery)
+        provider.add_span_processor(DeliveryProcessor(delivery))
+    for exporter in exporters:
+        provider.add_span_processor(BatchSpanProcessor(exporter))
+    _logger.info("otel-llm delivers to: %s", ", ".join(d.name for d in destinations) or "nothing of its own")

@@ -1,0 +1,184 @@
+"""How a recorded call becomes telemetry.
+
+A call is told in one of three ways:
+
+- inside another library's GenAI invocation, through util-genai, which enriches that invocation's span instead of opening a second;
+- under another library's own span of the same call (anthropic's native tracing), by adding to that span what it lacks;
+- else as a span of ours.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+from opentelemetry._logs import Logger, LoggerProvider, LogRecord, SeverityNumber, get_logger
+from opentelemetry.context import Context
+from opentelemetry.metrics import MeterProvider
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+from opentelemetry.util.types import AttributeValue
+
+from otel_llm import semconv as sc
+from otel_llm.attributes import call_attributes, content_attributes
+from otel_llm.content import CaptureMode
+from otel_llm.metrics import CallMetrics
+from otel_llm.protocols.facts import RequestFacts, ResponseFacts
+from otel_llm.suppression import inside_inference
+from otel_llm.tracing import tracer
+from otel_llm.version import SCOPE, __version__
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is called: known before the request body is read."""
+
+    provider: str
+    operation: str
+    model: str | None
+    server_address: str
+    server_port: int | None
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What is known of a call when it ends."""
+
+    request: RequestFacts
+    response: ResponseFacts
+    #: Attributes that come from the exchange rather than its bodies (status code, resend count, ending, error type).
+    attributes: dict[str, AttributeValue] = field(default_factory=dict)
+    #: Status description; None unless the call failed.
+    failure: str | None = None
+    first_chunk_s: float | None = None
+
+
+class Emission(Protocol):
+    """The telemetry of one call, from its start to its end."""
+
+    #: What to make current while the request is being sent; None: leave the context as it is.
+    context: Context | None
+
+    def finish(self, outcome: Outcome) -> None:
+        """End the call. Called once."""
+
+
+class Emitter:
+    """Starts the telemetry of calls."""
+
+    def __init__(
+        self,
+        mode: CaptureMode,
+        meter_provider: MeterProvider | None = None,
+        logger_provider: LoggerProvider | None = None,
+    ) -> None:
+        self.mode = mode
+        self.metrics = CallMetrics(meter_provider)
+        self.logger: Logger = get_logger(SCOPE, __version__, logger_provider)
+
+    def start(self, target: Target) -> Emission | None:
+        """Start a call, or None if nothing would record it (sampled out): then nothing needs to be parsed."""
+        context = otel_context.get_current()
+        current = trace.get_current_span(context)
+        if inside_inference(context):
+            return self._inside_invocation(target, current)
+        if _tells_a_call(current):
+            return AddedToSpan(self, current) if current.is_recording() else None
+        return self._own_span(target, context)
+
+    def _inside_invocation(self, target: Target, current: Span) -> Emission | None:
+        # Imported here: the bulk of opentelemetry-util-genai is seldom needed.
+        from otel_llm.emit_nested import InsideInvocation
+
+        return InsideInvocation(target, self.mode) if current.is_recording() else None
+
+    def _own_span(self, target: Target, context: Context) -> Emission | None:
+        attributes: dict[str, AttributeValue] = {
+            sc.OPERATION_NAME: target.operation,
+            sc.PROVIDER_NAME: target.provider,
+            sc.SERVER_ADDRESS: target.server_address,
+        }
+        if target.model is not None:
+            attributes[sc.REQUEST_MODEL] = target.model
+        if target.server_port is not None:
+            attributes[sc.SERVER_PORT] = target.server_port
+        span = tracer().start_span(_name(target.operation, target.model), context, SpanKind.CLIENT, attributes)
+        if not span.is_recording():
+            span.end()
+            return None
+        return OwnSpan(self, span, target, attributes, trace.set_span_in_context(span, context))
+
+
+class OwnSpan:
+    """A call told by a span of ours."""
+
+    def __init__(
+        self, emitter: Emitter, span: Span, target: Target, start: Mapping[str, AttributeValue], context: Context
+    ) -> None:
+        self._emitter = emitter
+        self._span = span
+        self._target = target
+        self._start = start
+        self._started = time.perf_counter()
+        self.context: Context | None = context
+
+    def finish(self, outcome: Outcome) -> None:
+        """Set what is known, then end the span, record metrics and, if asked for, the event."""
+        emitter, span = self._emitter, self._span
+        facts = call_attributes(outcome.request, outcome.response, outcome.first_chunk_s) | outcome.attributes
+        model = outcome.request.model
+        if model is not None and model != self._target.model:
+            span.update_name(_name(self._target.operation, model))
+        span.set_attributes(facts)
+        if emitter.mode.on_spans:
+            span.set_attributes(content_attributes(outcome.request, outcome.response))
+        if outcome.failure is not None:
+            span.set_status(Status(StatusCode.ERROR, outcome.failure))
+        span.end()
+        told = {**self._start, **facts}
+        emitter.metrics.record(told, outcome.response.usage, time.perf_counter() - self._started, outcome.first_chunk_s)
+        if emitter.mode.on_events:
+            emitter.logger.emit(_event(told, outcome, self.context))
+
+
+class AddedToSpan:
+    """A call that another library already tells by the current span: what that span lacks is added to it, tokens are not repeated."""
+
+    context: Context | None = None
+
+    def __init__(self, emitter: Emitter, span: Span) -> None:
+        self._emitter = emitter
+        self._span = span
+
+    def finish(self, outcome: Outcome) -> None:
+        """Add to the other library's span, which ends itself."""
+        facts: dict[str, Any] = dict(
+            call_attributes(outcome.request, outcome.response, outcome.first_chunk_s) | outcome.attributes
+        )
+        if self._emitter.mode.on_spans:
+            facts |= content_attributes(outcome.request, outcome.response)
+        there = self._span.attributes or {} if isinstance(self._span, ReadableSpan) else {}
+        if self._span.is_recording():
+            self._span.set_attributes({key: value for key, value in facts.items() if key not in there})
+
+
+def _tells_a_call(span: Span) -> bool:
+    """Whether ``span`` is another library's span of one model call."""
+    return isinstance(span, ReadableSpan) and (span.attributes or {}).get(sc.OPERATION_NAME) in sc.INFERENCE_OPERATIONS
+
+
+def _name(operation: str, model: str | None) -> str:
+    return f"{operation} {model}" if model else operation
+
+
+def _event(attributes: Mapping[str, AttributeValue], outcome: Outcome, context: Context | None) -> LogRecord:
+    return LogRecord(
+        event_name="gen_ai.client.inference.operation.details",
+        attributes={**attributes, **content_attributes(outcome.request, outcome.response, as_text=False)},
+        context=context,
+        severity_number=SeverityNumber.INFO,
+    )

@@ -1,0 +1,125 @@
+"""Attribute names: the GenAI semantic conventions, pinned, and the few of ours beside them.
+
+The conventions are those of ``open-telemetry/semantic-conventions-genai`` at commit ``e07f4eba`` (2026-10-02). They have no tagged
+release and are all in development, so the names are kept here rather than imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+SCHEMA_COMMIT: Final = "e07f4eba"
+
+# --- GenAI: what was called -------------------------------------------------------------------------------------------
+OPERATION_NAME: Final = "gen_ai.operation.name"
+PROVIDER_NAME: Final = "gen_ai.provider.name"
+SYSTEM_OLD: Final = "gen_ai.system"
+AGENT_NAME: Final = "gen_ai.agent.name"
+AGENT_DESCRIPTION: Final = "gen_ai.agent.description"
+WORKFLOW_NAME: Final = "gen_ai.workflow.name"
+TOOL_NAME: Final = "gen_ai.tool.name"
+TOOL_CALL_ID: Final = "gen_ai.tool.call.id"
+TOOL_CALL_ARGUMENTS: Final = "gen_ai.tool.call.arguments"
+TOOL_CALL_RESULT: Final = "gen_ai.tool.call.result"
+CONVERSATION_ID: Final = "gen_ai.conversation.id"
+OUTPUT_TYPE: Final = "gen_ai.output.type"
+PROMPT_NAME: Final = "gen_ai.prompt.name"
+PROMPT_VERSION: Final = "gen_ai.prompt.version"
+
+# --- GenAI: request ---------------------------------------------------------------------------------------------------
+REQUEST_PREFIX: Final = "gen_ai.request."
+REQUEST_MODEL: Final = "gen_ai.request.model"
+REQUEST_STREAM: Final = "gen_ai.request.stream"
+REQUEST_MAX_TOKENS: Final = "gen_ai.request.max_tokens"
+REQUEST_TEMPERATURE: Final = "gen_ai.request.temperature"
+REQUEST_TOP_P: Final = "gen_ai.request.top_p"
+REQUEST_TOP_K: Final = "gen_ai.request.top_k"
+REQUEST_FREQUENCY_PENALTY: Final = "gen_ai.request.frequency_penalty"
+REQUEST_PRESENCE_PENALTY: Final = "gen_ai.request.presence_penalty"
+REQUEST_STOP_SEQUENCES: Final = "gen_ai.request.stop_sequences"
+REQUEST_SEED: Final = "gen_ai.request.seed"
+REQUEST_CHOICE_COUNT: Final = "gen_ai.request.choice.count"
+REQUEST_REASONING_LEVEL: Final = "gen_ai.request.reasoning.level"
+
+# --- GenAI: response and usage ----------------------------------------------------------------------------------------
+RESPONSE_ID: Final = "gen_ai.response.id"
+RESPONSE_MODEL: Final = "gen_ai.response.model"
+RESPONSE_FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
+RESPONSE_TIME_TO_FIRST_CHUNK: Final = "gen_ai.response.time_to_first_chunk"
+USAGE_INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
+USAGE_OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
+USAGE_CACHE_READ: Final = "gen_ai.usage.cache_read.input_tokens"
+USAGE_CACHE_WRITE: Final = "gen_ai.usage.cache_write.input_tokens"
+USAGE_CACHE_WRITE_OLD: Final = "gen_ai.usage.cache_creation.input_tokens"
+USAGE_REASONING: Final = "gen_ai.usage.reasoning.output_tokens"
+#: Not in the conventions; the name in common use, a double in USD, set only when the provider itself reported a cost.
+USAGE_COST: Final = "gen_ai.usage.cost"
+
+OPENAI_REQUEST_SERVICE_TIER: Final = "openai.request.service_tier"
+OPENAI_RESPONSE_SERVICE_TIER: Final = "openai.response.service_tier"
+OPENAI_SYSTEM_FINGERPRINT: Final = "openai.response.system_fingerprint"
+
+# --- GenAI: content (JSON strings on spans) -----------------------------------------------------------------------------
+SYSTEM_INSTRUCTIONS: Final = "gen_ai.system_instructions"
+INPUT_MESSAGES: Final = "gen_ai.input.messages"
+OUTPUT_MESSAGES: Final = "gen_ai.output.messages"
+TOOL_DEFINITIONS: Final = "gen_ai.tool.definitions"
+
+# --- general conventions ----------------------------------------------------------------------------------------------
+ERROR_TYPE: Final = "error.type"
+SERVER_ADDRESS: Final = "server.address"
+SERVER_PORT: Final = "server.port"
+HTTP_STATUS_CODE: Final = "http.response.status_code"
+HTTP_RESEND_COUNT: Final = "http.request.resend_count"
+USER_ID: Final = "user.id"
+SESSION_ID: Final = "session.id"
+
+# --- ours: who a span belongs to, stamped by the span processor -------------------------------------------------------
+#: String array.
+TAGS: Final = "otel_llm.tags"
+#: One string attribute per key of ``identify(metadata=...)``.
+METADATA_PREFIX: Final = "otel_llm.metadata."
+#: Name of the pipeline (the outermost workflow or agent) that a span belongs to.
+PIPELINE_NAME: Final = "otel_llm.pipeline.name"
+#: Span id (16 hex digits) of that pipeline's root span; on the root span itself its own id.
+PIPELINE_ID: Final = "otel_llm.pipeline.span_id"
+#: True if that pipeline is the first one of its trace; a later one in the same trace has False.
+PIPELINE_PRIMARY: Final = "otel_llm.pipeline.primary"
+#: Span id (16 hex digits) of the nearest GenAI ancestor; empty string: there is none in this process. Set only where the direct
+#: parent is a local span outside the conventions (an HTTP server span, say), which destinations do not receive.
+ANCESTOR_ID: Final = "otel_llm.ancestor.span_id"
+
+# --- ours: facts of a call that the conventions have no name for ------------------------------------------------------
+#: Parts of ``gen_ai.usage.cache_write.input_tokens`` by lifetime (Anthropic), which are priced differently.
+CACHE_WRITE_5M: Final = "otel_llm.cache_write_5m.input_tokens"
+CACHE_WRITE_1H: Final = "otel_llm.cache_write_1h.input_tokens"
+#: Service tier that was used, where the provider is not OpenAI.
+RESPONSE_SERVICE_TIER: Final = "otel_llm.response.service_tier"
+#: Who ran the model behind a router (OpenRouter's ``provider`` field).
+UPSTREAM_PROVIDER: Final = "otel_llm.upstream.provider"
+#: How a call ended, if not regularly: ``abandoned`` (its stream was dropped), ``truncated`` (cut before its end), ``cancelled``.
+ENDING: Final = "otel_llm.ending"
+
+#: Values of :data:`ENDING`.
+ABANDONED: Final = "abandoned"
+TRUNCATED: Final = "truncated"
+CANCELLED: Final = "cancelled"
+
+CHAT: Final = "chat"
+TEXT_COMPLETION: Final = "text_completion"
+GENERATE_CONTENT: Final = "generate_content"
+EMBEDDINGS: Final = "embeddings"
+INVOKE_AGENT: Final = "invoke_agent"
+INVOKE_WORKFLOW: Final = "invoke_workflow"
+EXECUTE_TOOL: Final = "execute_tool"
+
+#: Operations whose spans carry tokens of one model call.
+INFERENCE_OPERATIONS: Final = frozenset({CHAT, TEXT_COMPLETION, GENERATE_CONTENT})
+
+_GENAI_MARKS: Final = (OPERATION_NAME, SYSTEM_OLD, REQUEST_MODEL, "langfuse.observation.type", "openinference.span.kind")
+
+
+def is_genai(attributes: Mapping[str, object]) -> bool:
+    """Whether a span with these attributes is a GenAI span, by the conventions of any of the common emitters."""
+    return any(mark in attributes for mark in _GENAI_MARKS)

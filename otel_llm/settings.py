@@ -1,0 +1,74 @@
+"""Settings of the core, from the environment; every fault is reported at once."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from otel_llm.content import CAPTURE_VARIABLE, CaptureMode
+from otel_llm.errors import ConfigurationError
+from otel_llm.providers import parse_provider_hosts
+
+
+class Settings(BaseSettings):
+    """What the environment says. OpenTelemetry's own names where they exist, ``OTEL_LLM_*`` for ours."""
+
+    model_config = SettingsConfigDict(extra="ignore", populate_by_name=True, env_ignore_empty=True)
+
+    disabled: bool = Field(default=False, validation_alias="OTEL_SDK_DISABLED")
+    #: Names of exporters and destinations; None: every destination that is configured.
+    exporters: Annotated[tuple[str, ...] | None, NoDecode] = Field(default=None, validation_alias="OTEL_TRACES_EXPORTER")
+    otlp_protocol: str = Field(
+        default="http/protobuf",
+        validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"),
+    )
+    content: CaptureMode = Field(default=CaptureMode.NO_CONTENT, validation_alias=CAPTURE_VARIABLE)
+    queue_max_bytes: int = Field(default=128 * 1024 * 1024, ge=1_000_000, validation_alias="OTEL_LLM_QUEUE_MAX_BYTES")
+    queue_max_spans: int = Field(default=20_000, ge=1, validation_alias="OTEL_LLM_QUEUE_MAX_SPANS")
+    send_timeout_s: float = Field(default=10.0, gt=0, le=600, validation_alias="OTEL_LLM_SEND_TIMEOUT")
+    provider_hosts: Annotated[dict[str, str], NoDecode] = Field(
+        default_factory=dict, validation_alias="OTEL_LLM_PROVIDER_HOSTS"
+    )
+
+    @field_validator("exporters", mode="before")
+    @classmethod
+    def _names(cls, value: Any) -> Any:
+        return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
+
+    @field_validator("content", mode="before")
+    @classmethod
+    def _mode(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return CaptureMode(value.strip().upper())
+        except ValueError:
+            words = ", ".join(mode.value for mode in CaptureMode)
+            hint = "; to record content on spans, say SPAN_ONLY" if value.strip().lower() in ("true", "1", "yes", "on") else ""
+            raise ValueError(f"must be one of {words}{hint}") from None
+
+    @field_validator("provider_hosts", mode="before")
+    @classmethod
+    def _hosts(cls, value: Any) -> Any:
+        try:
+            return parse_provider_hosts(value) if isinstance(value, str) else value
+        except ConfigurationError as error:
+            raise ValueError("; ".join(error.faults)) from error
+
+
+def read_settings() -> Settings:
+    """The settings of this process. Raises ConfigurationError that names every fault."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise ConfigurationError(faults_of(error)) from None
+
+
+def faults_of(error: ValidationError) -> list[str]:
+    """One line per fault, by the name of the variable; values are left out, since they may be secrets."""
+    return [
+        f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg'].removeprefix('Value error, ')}"
+        for fault in error.errors()
+    ]
