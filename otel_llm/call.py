@@ -100,9 +100,11 @@ class Call:
     def _refused(self, response: ResponseFacts) -> str:
         """The provider's own words for an error, in the status or inside a 200 body."""
         error = response.error
+        kind = error.type if error is not None else sc.OTHER
         if self._status >= 400:
             self._exchange[sc.HTTP_STATUS_CODE] = self._status
-        self._exchange.setdefault(sc.ERROR_TYPE, error.type if error else str(self._status))
+            kind = str(self._status) if kind == sc.OTHER else kind
+        self._exchange[sc.ERROR_TYPE] = kind
         return (error.message if error else None) or f"HTTP {self._status}"
 
 

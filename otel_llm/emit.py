@@ -56,6 +56,12 @@ class Outcome:
     failure: str | None = None
     first_chunk_s: float | None = None
 
+    def for_another_span(self) -> dict[str, AttributeValue]:
+        """What may be added to another library's span: of a failed attempt only the request, since that library may try again."""
+        if self.failure is not None:
+            return call_attributes(self.request, ResponseFacts())
+        return call_attributes(self.request, self.response, self.first_chunk_s) | self.attributes
+
 
 class Emission(Protocol):
     """The telemetry of one call, from its start to its end."""
@@ -156,9 +162,7 @@ class AddedToSpan:
 
     def finish(self, outcome: Outcome) -> None:
         """Add to the other library's span, which ends itself."""
-        facts: dict[str, Any] = dict(
-            call_attributes(outcome.request, outcome.response, outcome.first_chunk_s) | outcome.attributes
-        )
+        facts: dict[str, Any] = dict(outcome.for_another_span())
         if self._emitter.mode.on_spans:
             facts |= content_attributes(outcome.request, outcome.response)
         there = self._span.attributes or {} if isinstance(self._span, ReadableSpan) else {}

@@ -10,7 +10,6 @@ from opentelemetry.util.genai.handler import TelemetryHandler
 from opentelemetry.util.genai.types import Error, InputMessage, OutputMessage
 
 from otel_llm import semconv as sc
-from otel_llm.attributes import call_attributes
 from otel_llm.content import CaptureMode
 from otel_llm.version import SCOPE, __version__
 
@@ -66,8 +65,7 @@ class InsideInvocation:
     def finish(self, outcome: Outcome) -> None:
         """Hand over what is known. What the outer library set itself wins; the span stays its own to end."""
         invocation = self._invocation
-        facts = call_attributes(outcome.request, outcome.response) | outcome.attributes
-        for name, value in facts.items():
+        for name, value in outcome.for_another_span().items():
             setter = _SETTERS.get(name)
             if setter is not None:
                 setattr(invocation, setter, value)

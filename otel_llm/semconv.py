@@ -68,6 +68,8 @@ TOOL_DEFINITIONS: Final = "gen_ai.tool.definitions"
 
 # --- general conventions ----------------------------------------------------------------------------------------------
 ERROR_TYPE: Final = "error.type"
+#: Value of ``error.type`` for an error without a type.
+OTHER: Final = "_OTHER"
 SERVER_ADDRESS: Final = "server.address"
 SERVER_PORT: Final = "server.port"
 HTTP_STATUS_CODE: Final = "http.response.status_code"

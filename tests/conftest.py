@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
+from calling import Caller
+
+from otel_llm import CaptureMode, instrument, uninstrument
+from otel_llm.guard import faults
+from otel_llm.testing.provider import FakeProvider
 from otel_llm.testing.sink import SpanSink
 from otel_llm.tracing import stamp_spans_of, use_provider
 
@@ -19,3 +29,40 @@ def sink() -> Iterator[SpanSink]:
         yield spans
         use_provider(None)
         assert spans.open == []
+
+
+@pytest.fixture(params=["httpx", "httpx2"])
+def library(request: pytest.FixtureRequest) -> ModuleType:
+    """Each HTTP library that is recorded."""
+    return import_module(request.param)
+
+
+@pytest.fixture(params=["sync", "async"])
+def caller(request: pytest.FixtureRequest, library: ModuleType) -> Caller:
+    """Each way to call: library x sync or async."""
+    return Caller(library, request.param == "async")
+
+
+@pytest.fixture
+def recorded() -> Iterator[SpanSink]:
+    """Spans of calls, with content, while both libraries are instrumented; nothing of ours may fail meanwhile."""
+    before = faults.count
+    with SpanSink.provider() as (provider, spans):
+        instrument(tracer_provider=provider, content=CaptureMode.SPAN_ONLY)
+        yield spans
+        uninstrument()
+        assert spans.open == []
+    assert faults.count == before
+
+
+@pytest.fixture(scope="session")
+def _fake_provider() -> Iterator[FakeProvider]:
+    with FakeProvider(pause_s=0.001) as fake:
+        yield fake
+
+
+@pytest.fixture
+def fake(_fake_provider: FakeProvider) -> FakeProvider:
+    """LLM vendors on loopback, with no exchange seen yet."""
+    _fake_provider.clear()
+    return _fake_provider

@@ -1,0 +1,131 @@
+"""Beside other instrumentations of the same calls: one span a call, enriched, and tokens on it once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import anthropic
+import httpx2
+import openai
+import pytest
+from opentelemetry import trace
+from opentelemetry.instrumentation.genai.openai import OpenAIInstrumentor
+from opentelemetry.instrumentation.httpx import HTTPX2ClientInstrumentor
+from opentelemetry.sdk.trace import TracerProvider
+
+from otel_llm import CaptureMode, instrument, uninstrument
+from otel_llm.content import CAPTURE_VARIABLE
+from otel_llm.testing.provider import FakeProvider, Reply
+from otel_llm.testing.sink import SpanSink
+
+QUESTION: list[Any] = [{"role": "user", "content": "Why?"}]
+
+
+@pytest.fixture
+def both(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[TracerProvider, SpanSink]]:
+    """A provider that is also the global one, as native tracing wants it, recorded by otel-llm with content."""
+    monkeypatch.setenv(CAPTURE_VARIABLE, "SPAN_ONLY")
+    with SpanSink.provider() as (provider, sink):
+        monkeypatch.setattr(trace, "_TRACER_PROVIDER", provider)
+        instrument(tracer_provider=provider, content=CaptureMode.SPAN_ONLY)
+        yield provider, sink
+        uninstrument()
+        assert sink.open == []
+
+
+def ask_anthropic(fake: FakeProvider, *, stream: bool) -> None:
+    with anthropic.Anthropic(base_url=fake.anthropic, api_key="sk-fake", max_retries=1) as client:
+        if stream:
+            with client.messages.stream(model="claude-haiku-4-5", max_tokens=9, messages=QUESTION) as events:
+                events.until_done()
+        else:
+            client.messages.create(model="claude-haiku-4-5", max_tokens=9, messages=QUESTION)
+
+
+def ask_openai(fake: FakeProvider, *, stream: bool) -> None:
+    with openai.OpenAI(base_url=fake.openai, api_key="sk-fake", max_retries=1) as client:
+        if stream:
+            options: Any = {"include_usage": True}
+            for _ in client.chat.completions.create(model="gpt-4o", messages=QUESTION, stream=True, stream_options=options):
+                pass
+        else:
+            client.chat.completions.create(model="gpt-4o", messages=QUESTION)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_anthropics_own_span_gets_what_it_lacks(both: Any, fake: FakeProvider, stream: bool) -> None:
+    fake.reply(Reply(text="Because."))
+    ask_anthropic(fake, stream=stream)
+
+    (span,) = both[1].spans
+    assert span.instrumentation_scope is not None
+    assert span.instrumentation_scope.name == "com.anthropic.sdk.python"
+    seen = both[1].attributes(span)
+    assert seen["gen_ai.output.messages"][0]["parts"] == [{"type": "text", "content": "Because."}]
+    assert seen["gen_ai.response.finish_reasons"] == ("stop",)
+    assert seen["gen_ai.usage.output_tokens"] == fake.exchanges[0].usage.output_tokens  # type: ignore[union-attr]
+
+
+def test_a_retried_call_told_by_anthropics_span_is_no_failure(both: Any, fake: FakeProvider) -> None:
+    fake.reply(Reply(status=529, error="Overloaded", headers={"retry-after-ms": "1"}))
+    ask_anthropic(fake, stream=False)
+    (span,) = both[1].spans
+    assert "error.type" not in (span.attributes or {})
+    assert (span.attributes or {})["http.response.status_code"] == 200
+
+
+@pytest.mark.parametrize("ours_first", [False, True])
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_official_instrumentations_span_gets_what_it_lacks(
+    both: Any, fake: FakeProvider, stream: bool, ours_first: bool
+) -> None:
+    provider, sink = both
+    if not ours_first:
+        uninstrument()
+    official = OpenAIInstrumentor()
+    official.instrument(tracer_provider=provider)
+    instrument(tracer_provider=provider, content=CaptureMode.SPAN_ONLY)
+    try:
+        ask_openai(fake, stream=stream)
+    finally:
+        official.uninstrument()
+
+    (span,) = sink.spans
+    assert span.instrumentation_scope.name == "opentelemetry.instrumentation.genai.openai"
+    seen = sink.attributes(span)
+    assert seen["openai.response.system_fingerprint"]  # which the official one leaves out
+    assert seen["gen_ai.usage.input_tokens"] == fake.exchanges[0].usage.input_tokens  # type: ignore[union-attr]
+
+
+def test_a_retried_call_told_by_the_official_instrumentation_is_no_failure(both: Any, fake: FakeProvider) -> None:
+    provider, sink = both
+    official = OpenAIInstrumentor()
+    official.instrument(tracer_provider=provider)
+    fake.reply(Reply(status=429, error="Slow down", headers={"retry-after-ms": "1"}))
+    try:
+        ask_openai(fake, stream=False)
+    finally:
+        official.uninstrument()
+    (span,) = sink.spans
+    assert "error.type" not in (span.attributes or {})
+    assert "http.response.status_code" not in (span.attributes or {})
+    assert (span.attributes or {})["http.request.resend_count"] == 1
+
+
+def test_http_spans_stand_below_the_call(both: Any, fake: FakeProvider) -> None:
+    provider, sink = both
+    http = HTTPX2ClientInstrumentor()
+    http.instrument(tracer_provider=provider)
+    try:
+        with httpx2.Client() as client:
+            client.post(
+                f"{fake.openai}/chat/completions",
+                json={"model": "gpt-4o", "messages": QUESTION},
+                headers={"authorization": "Bearer sk-fake"},
+            )
+    finally:
+        http.uninstrument()
+    assert sink.tree() == (("chat gpt-4o", (("POST", ()),)),)
+    assert len(sink.calls) == 1
+    assert not any(key.startswith("gen_ai") for key in sink.one(name="POST").attributes or {})
