@@ -12,11 +12,11 @@ from otel_llm.version import __version__
 
 if TYPE_CHECKING:
     from otel_llm.background import Carrier, capture, spawn
-    from otel_llm.configure import configure, force_flush, shutdown
+    from otel_llm.configuration import configure, force_flush, shutdown
     from otel_llm.content import CaptureMode
     from otel_llm.context import agent, identify, workflow
     from otel_llm.errors import ConfigurationError, DeliveryError, MissingExtraError, OtelLLMError
-    from otel_llm.instrument import LLMInstrumentor, instrument, instrument_client, uninstrument
+    from otel_llm.instrumentation import LLMInstrumentor, instrument, instrument_client, uninstrument
     from otel_llm.processor import ContextProcessor
 
 __all__ = [
@@ -48,19 +48,19 @@ _HOME = {
     "ConfigurationError": "errors",
     "ContextProcessor": "processor",
     "DeliveryError": "errors",
-    "LLMInstrumentor": "instrument",
+    "LLMInstrumentor": "instrumentation",
     "MissingExtraError": "errors",
     "OtelLLMError": "errors",
     "agent": "context",
     "capture": "background",
-    "configure": "configure",
-    "force_flush": "configure",
+    "configure": "configuration",
+    "force_flush": "configuration",
     "identify": "context",
-    "instrument": "instrument",
-    "instrument_client": "instrument",
-    "shutdown": "configure",
+    "instrument": "instrumentation",
+    "instrument_client": "instrumentation",
+    "shutdown": "configuration",
     "spawn": "background",
-    "uninstrument": "instrument",
+    "uninstrument": "instrumentation",
     "workflow": "context",
 }
 

@@ -20,7 +20,7 @@ from otel_llm.delivery.processor import DeliveryProcessor
 from otel_llm.delivery.queue import Delivery
 from otel_llm.destinations import configured_destinations, named
 from otel_llm.endpoints import configure_hosts
-from otel_llm.instrument import instrument, uninstrument
+from otel_llm.instrumentation import instrument, uninstrument
 from otel_llm.settings import Settings, read_settings
 from otel_llm.tracing import stamp_spans_of
 
