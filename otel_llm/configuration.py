@@ -32,6 +32,8 @@ class _Wiring:
     """What ``configure`` has set up in this process."""
 
     provider: TracerProvider | None = None
+    #: The provider is otel-llm's own, to be shut down with it.
+    owned: bool = False
     deliveries: list[Delivery] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -60,12 +62,13 @@ def configure(
         settings = read_settings()
         configure_hosts(settings.provider_hosts)
         chosen, exporters = _destinations(settings, destinations)
-        provider = tracer_provider or _provider(service_name)
+        existing = tracer_provider or trace.get_tracer_provider()
+        provider = existing if isinstance(existing, TracerProvider) else _own_provider(service_name)
         if settings.disabled:
             return provider
         _wire(provider, chosen, exporters, settings)
         instrument(tracer_provider=provider, content=content or settings.content)
-        _wiring.provider = provider
+        _wiring.provider, _wiring.owned = provider, provider is not existing
         atexit.register(shutdown)
         return provider
 
@@ -77,17 +80,21 @@ def force_flush(timeout_s: float = 30.0) -> bool:
 
 
 def shutdown(timeout_s: float = 5.0) -> bool:
-    """Deliver what there is, within ``timeout_s`` seconds in all, and stop; False if something was left."""
+    """Deliver what there is, within ``timeout_s`` seconds in all, and stop; False if something was left.
+
+    A provider that is the application's own goes on without otel-llm.
+    """
     with _wiring.lock:
         provider, _wiring.provider = _wiring.provider, None
         deliveries, _wiring.deliveries = _wiring.deliveries, []
-        if provider is None:
-            return True
-        atexit.unregister(shutdown)
+    if provider is None:
+        return True
+    atexit.unregister(shutdown)
     uninstrument()
     deadline = time.monotonic() + timeout_s
     flushed = [delivery.shutdown(max(0.0, deadline - time.monotonic())) for delivery in deliveries]
-    provider.shutdown()
+    if _wiring.owned:
+        provider.shutdown()
     return all(flushed)
 
 
@@ -106,14 +113,10 @@ def _destinations(
     return configured_destinations(), ()
 
 
-def _provider(service_name: str | None) -> TracerProvider:
-    current = trace.get_tracer_provider()
-    if isinstance(current, TracerProvider):
-        return current
-    # Exit is ours to time: one deadline for all destinations.
-    provider = TracerProvider(
-        resource=Resource.create({SERVICE_NAME: service_name} if service_name else None), shutdown_on_exit=False
-    )
+def _own_provider(service_name: str | None) -> TracerProvider:
+    """A new global provider; its exit is ours to time, by one deadline for all destinations."""
+    resource = Resource.create({SERVICE_NAME: service_name} if service_name else None)
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     trace.set_tracer_provider(provider)
     return provider
 

@@ -90,10 +90,13 @@ class Emitter:
         """Start a call, or None if nothing would record it (sampled out): then nothing needs to be parsed."""
         context = otel_context.get_current()
         current = trace.get_current_span(context)
+        if _has_ended(current):
+            # Work that outlived what it was started in: nobody tells its calls but us.
+            return self._own_span(target, context)
         if inside_inference(context):
             return self._inside_invocation(target, current)
         if _tells_a_call(current):
-            return AddedToSpan(self, current) if current.is_recording() else None
+            return AddedToSpan(self, current)
         return self._own_span(target, context)
 
     def _inside_invocation(self, target: Target, current: Span) -> Emission | None:
@@ -168,6 +171,10 @@ class AddedToSpan:
         there = self._span.attributes or {} if isinstance(self._span, ReadableSpan) else {}
         if self._span.is_recording():
             self._span.set_attributes({key: value for key, value in facts.items() if key not in there})
+
+
+def _has_ended(span: Span) -> bool:
+    return isinstance(span, ReadableSpan) and span.end_time is not None
 
 
 def _tells_a_call(span: Span) -> bool:

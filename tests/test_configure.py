@@ -15,7 +15,7 @@ from otel_llm.configuration import deliveries
 from otel_llm.content import CAPTURE_VARIABLE
 from otel_llm.delivery import Delivered, Limits
 from otel_llm.errors import ConfigurationError
-from otel_llm.testing import FakeLangfuse, FakeProvider
+from otel_llm.testing import FakeLangfuse, FakeProvider, SpanSink
 
 QUESTION = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Why?"}]}
 KEY = {"authorization": "Bearer sk-fake"}
@@ -93,6 +93,13 @@ def test_the_applications_own_provider_is_used_where_there_is_one(fake: FakeProv
     assert otel_llm.configure(destinations=[memory]) is own
     ask(fake)
     assert otel_llm.force_flush(10)
+    assert memory.sent == [b"chat gpt-4o"]
+
+    kept = SpanSink()
+    own.add_span_processor(kept)
+    otel_llm.shutdown()
+    own.get_tracer("app").start_span("still works").end()
+    assert [span.name for span in kept.spans] == ["still works"]
     assert memory.sent == [b"chat gpt-4o"]
 
 

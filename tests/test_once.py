@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,11 +14,13 @@ from opentelemetry import trace
 from opentelemetry.instrumentation.genai.openai import OpenAIInstrumentor
 from opentelemetry.instrumentation.httpx import HTTPX2ClientInstrumentor
 from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.util.genai.handler import TelemetryHandler
 
 from otel_llm import CaptureMode, instrument, uninstrument
 from otel_llm.content import CAPTURE_VARIABLE
-from otel_llm.testing.provider import FakeProvider, Reply
-from otel_llm.testing.sink import SpanSink
+from otel_llm.testing import FakeLangfuse, FakeProvider, Reply, SpanSink
+from otel_llm_langfuse import LangfuseExporter
 
 QUESTION: list[Any] = [{"role": "user", "content": "Why?"}]
 
@@ -111,6 +114,47 @@ def test_a_retried_call_told_by_the_official_instrumentation_is_no_failure(both:
     assert "error.type" not in (span.attributes or {})
     assert "http.response.status_code" not in (span.attributes or {})
     assert (span.attributes or {})["http.request.resend_count"] == 1
+
+
+def test_a_call_of_a_task_that_outlived_another_librarys_call_is_recorded(both: Any, fake: FakeProvider) -> None:
+    provider, sink = both
+    with TelemetryHandler(tracer_provider=provider).inference("openai", request_model="outer"):
+        left_behind = contextvars.copy_context()
+    left_behind.run(ask_openai, fake, stream=False)
+    assert [span.name for span in sink.spans] == ["chat outer", "chat gpt-4o"]
+
+
+@pytest.fixture
+def langfuse(both: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeLangfuse]:
+    """A Langfuse that gets the spans of ``both``."""
+    with FakeLangfuse() as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        exporter = LangfuseExporter()
+        both[0].add_span_processor(SimpleSpanProcessor(exporter))
+        yield server
+        exporter.shutdown()
+
+
+def test_langfuse_counts_each_call_once_whoever_else_records_it(both: Any, fake: FakeProvider, langfuse: FakeLangfuse) -> None:
+    others = OpenAIInstrumentor(), HTTPX2ClientInstrumentor()
+    for other in others:
+        other.instrument(tracer_provider=both[0])
+    try:
+        for stream in (False, True):
+            ask_anthropic(fake, stream=stream)
+            ask_openai(fake, stream=stream)
+    finally:
+        for other in others:
+            other.uninstrument()
+    both[0].force_flush()
+
+    langfuse.wait_for(4)
+    sent = fake.usage
+    assert [row["type"] for row in langfuse.observations] == ["GENERATION"] * 4
+    assert sum(row["usage_details"]["total"] for row in langfuse.generations) == sent.input_tokens + sent.output_tokens  # type: ignore[operator]
+    assert all("You said: Why?" in row["output"] for row in langfuse.generations)
+    assert set(langfuse.arrivals.values()) == {1}
 
 
 def test_http_spans_stand_below_the_call(both: Any, fake: FakeProvider) -> None:
