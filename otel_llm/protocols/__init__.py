@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol as Interface
+from typing import Any
+from typing import Protocol as Interface
 
-from otel_llm.protocols import anthropic_messages, openai_chat
+import otel_llm.protocols.anthropic_messages as anthropic_messages
+import otel_llm.protocols.openai_chat as openai_chat
 from otel_llm.protocols.facts import Body, ErrorFacts, Message, Part, RequestFacts, ResponseFacts, ToolDefinition, Usage
 
 __all__ = [

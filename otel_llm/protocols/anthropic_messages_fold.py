@@ -88,7 +88,7 @@ def _settled(block: dict[str, Any]) -> dict[str, Any]:
     arguments = settled.get("input")
     if isinstance(arguments, str):
         try:
-            settled["input"] = decode_json(arguments) if arguments.strip() else {}
+            settled["input"] = decode_json(arguments, nan=False) if arguments.strip() else {}
         except ValueError:
             settled["input"] = arguments
     return settled

@@ -31,19 +31,23 @@ class Format(enum.Enum):
     ARRAY = "JSON array"
 
 
-def decode_json(data: bytes | str) -> Any:
-    """The value of a JSON text. Takes invalid UTF-8 (replaced), a byte order mark and lone surrogates.
+def decode_json(data: bytes | str, *, nan: bool = True) -> Any:
+    """The value of a JSON text. Takes invalid UTF-8 (replaced), a byte order mark, lone surrogates and, with ``nan``, NaN and Infinity.
 
     Raises ValueError, and nothing else, if it is not JSON or nested too deeply.
     """
     try:
-        return from_json(data)
+        return from_json(data, allow_inf_nan=nan)
     except ValueError:
         decoded = data if isinstance(data, str) else data.decode("utf-8", "replace")
     try:
-        return json.loads(decoded.removeprefix("\ufeff"))
+        return json.loads(decoded.removeprefix("\ufeff"), parse_constant=None if nan else _refuse)
     except RecursionError:
         raise ValueError("the JSON is nested too deeply") from None
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is not JSON")
 
 
 class Framing:

@@ -135,7 +135,7 @@ def _joined(pieces: list[Any]) -> Any:
     if all(isinstance(piece, str) for piece in pieces):
         return "".join(pieces)
     parts: list[dict[str, Any]] = []
-    for piece in pieces:
+    for piece in filter(None, pieces):
         for part in [{"type": "text", "text": piece}] if isinstance(piece, str) else mappings(piece):
             if not (parts and _continues(parts[-1], part)):
                 parts.append(_begun(part))

@@ -202,7 +202,7 @@ def _arguments(arguments: Any) -> Any:
     if not arguments.strip():
         return {}
     try:
-        return decode_json(arguments)
+        return decode_json(arguments, nan=False)
     except ValueError:
         return arguments
 

@@ -1,0 +1,71 @@
+"""What an HTTP answer of Langfuse's OTLP endpoint means for the batch. Reasons tell neither payloads nor keys."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import httpx
+
+from otel_llm.delivery import Delivered, Outcome, Pause, Retry, Split
+
+_CHECK_KEYS = "check LANGFUSE_PUBLIC_KEY, LANGFUSE_SECRET_KEY and LANGFUSE_BASE_URL"
+_PAUSES = {
+    401: f"the keys are not accepted; {_CHECK_KEYS}",
+    403: f"the keys may not send spans, or the project is suspended; {_CHECK_KEYS}",
+    404: "there is no Langfuse OTLP endpoint; check LANGFUSE_BASE_URL",
+}
+_SPLITS = {
+    400: "a span in the batch is malformed",
+    413: "the batch is too large",
+    422: "a span in the batch cannot be processed",
+}
+_TRANSIENT = frozenset({408, 425, 429})
+
+
+def outcome_of(response: httpx.Response) -> Outcome:
+    """Langfuse rejects a whole request for one bad span, so that a refused batch is split."""
+    status = response.status_code
+    told = f"Langfuse answered {status}"
+    if 200 <= status < 300:
+        return Delivered()
+    if 300 <= status < 400:
+        return Pause(f"{told}: redirected to {_host(response)}, perhaps a login page; check LANGFUSE_BASE_URL")
+    if status in _SPLITS:
+        return Split(f"{told}: {_SPLITS[status]}")
+    if status in _TRANSIENT or status >= 500:
+        return Retry(told, _retry_after(response.headers.get("retry-after")))
+    return Pause(f"{told}: {_PAUSES.get(status, 'this is not how its OTLP endpoint answers; check LANGFUSE_BASE_URL')}")
+
+
+def unreachable(host: str, error: httpx.RequestError) -> Outcome:
+    """The outcome of a request without an answer: whether it arrived is unknown."""
+    return Retry(f"{host} could not be reached or did not answer: {type(error).__name__}: {error}")
+
+
+def _host(response: httpx.Response) -> str:
+    try:
+        return httpx.URL(response.headers.get("location", "")).host or "another path"
+    except (httpx.InvalidURL, ValueError):
+        return "an address that cannot be read"
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Seconds to wait, from a number of seconds or an HTTP date (RFC 9110 10.2.3)."""
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        return _seconds_until(value)
+    return seconds if math.isfinite(seconds) and seconds >= 0 else None
+
+
+def _seconds_until(date: str) -> float | None:
+    try:
+        when = parsedate_to_datetime(date)
+    except ValueError:
+        return None
+    zoned = when if when.tzinfo else when.replace(tzinfo=UTC)
+    return max(0.0, (zoned - datetime.now(UTC)).total_seconds())

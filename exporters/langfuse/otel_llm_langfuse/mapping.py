@@ -1,0 +1,107 @@
+"""A span's attributes as Langfuse needs them: pure, total, and the same for the same span."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.util.types import AttributeValue
+
+from otel_llm import semconv as sc
+from otel_llm.content import json_text
+from otel_llm_langfuse import names
+from otel_llm_langfuse.conform import conform
+from otel_llm_langfuse.cost import RAW as RAW_COST
+from otel_llm_langfuse.cost import call_cost
+from otel_llm_langfuse.generation import first_chunk_attributes, prompt_attributes
+from otel_llm_langfuse.kinds import AGGREGATES, GENERATION, MODEL_CALLS, TOOL, observation_type
+from otel_llm_langfuse.level import failed, level_attributes
+from otel_llm_langfuse.metadata import metadata, names_a_prompt
+from otel_llm_langfuse.parameters import RAW_MODEL, RAW_NO_PARAMETERS, model_attributes
+from otel_llm_langfuse.payload import payload
+from otel_llm_langfuse.readers import Given, text
+from otel_llm_langfuse.trace import trace_attributes
+from otel_llm_langfuse.tree import place
+from otel_llm_langfuse.usage import RAW_PREFIXES, is_known, read_usage, usage_details
+
+_OURS: Final = "otel_llm."
+#: Computed from what was given under the same names, so the given values do not win.
+_MERGED: Final = frozenset({names.TYPE, names.TRACE_TAGS, names.TRACE_TAGS_OLD, names.ENVIRONMENT})
+
+
+@dataclass(frozen=True, slots=True)
+class MappingSettings:
+    """What a deployment says of all its spans; both win over the resource."""
+
+    environment: str | None = None
+    release: str | None = None
+
+
+def map_span(span: ReadableSpan, settings: MappingSettings) -> dict[str, AttributeValue]:
+    """The attributes of the copy of ``span`` that goes to Langfuse.
+
+    Attributes of Langfuse's own that the application set win, if their types are right. Never raises.
+    """
+    given: dict[str, Any] = dict(span.attributes or {})
+    kind = observation_type(given)
+    explicit = conform({name: value for name, value in given.items() if name.startswith(names.PREFIX) and name not in _MERGED})
+    content = payload(given)
+    computed = {
+        names.TYPE: kind,
+        **content.attributes,
+        **level_attributes(span, given),
+        **trace_attributes(given, span.resource.attributes, environment=settings.environment, release=settings.release),
+        **metadata(span, given),
+        **place(span, given).attributes,
+        **(prompt_attributes(given) if kind == GENERATION else {}),
+        **_consumption(span, given, kind, explicit),
+    }
+    told = {**conform(computed), **explicit}
+    dropped = content.carried | _unsafe(given, kind, told)
+    kept = {name: value for name, value in given.items() if name not in dropped and not name.startswith((names.PREFIX, _OURS))}
+    return {**conform(kept), **told}
+
+
+def _consumption(span: ReadableSpan, given: Given, kind: str, explicit: Mapping[str, Any]) -> dict[str, Any]:
+    """Model, usage and cost, on the spans that may have them."""
+    usage = read_usage(given)
+    if not _is_counted(given, kind, is_known(usage)):
+        model = text(given, *RAW_MODEL)
+        return {} if model is None else {f"{names.METADATA_PREFIX}model": model}
+    told = {**model_attributes(given), **first_chunk_attributes(span, given)}
+    if is_known(usage) or ((failed(span, given) or sc.ENDING in given) and kind in MODEL_CALLS):
+        told[names.USAGE_DETAILS] = json_text(usage_details(usage))
+    if usage.reasoning is not None:
+        told[f"{names.METADATA_PREFIX}reasoning_tokens"] = str(usage.reasoning)
+    cost = None if names.COST_DETAILS in explicit else call_cost(given, usage, span.start_time or 0)
+    if cost is not None:
+        told |= {names.COST_DETAILS: json_text(cost.details), f"{names.METADATA_PREFIX}cost_source": cost.source}
+    return told
+
+
+def _is_counted(given: Given, kind: str, has_usage: bool) -> bool:
+    """Whether a span's model, tokens and cost are its own.
+
+    A model on a span without tokens would make Langfuse count the tokens of its input and output, and charge them.
+    """
+    if text(given, sc.OPERATION_NAME) in AGGREGATES:
+        return False
+    return kind in MODEL_CALLS or has_usage
+
+
+def _unsafe(given: Given, kind: str, told: Mapping[str, Any]) -> set[str]:
+    """Attributes that Langfuse would read in place of what it is told, or misread."""
+    unsafe = {name for name in given if names_a_prompt(name)}
+    if kind != TOOL:
+        unsafe.add(sc.TOOL_NAME)  # it would replace the span's name
+    if names.USAGE_DETAILS not in told:
+        unsafe |= {name for name in given if name.startswith(RAW_PREFIXES)}
+    if names.COST_DETAILS not in told:
+        unsafe |= set(RAW_COST)
+    if names.MODEL_PARAMETERS not in told:
+        unsafe |= set(RAW_NO_PARAMETERS)
+    if names.MODEL not in told:
+        unsafe |= set(RAW_MODEL)
+    return unsafe

@@ -1,0 +1,49 @@
+"""What has no field of its own in Langfuse, as metadata of the observation. All values are text."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import format_span_id, format_trace_id
+
+from otel_llm import semconv as sc
+from otel_llm.content import json_text
+from otel_llm_langfuse import names
+from otel_llm_langfuse.level import exception_of
+from otel_llm_langfuse.readers import Given, text, texts
+
+_PLAIN: Final = {
+    "agent_name": (sc.AGENT_NAME,),
+    "provider": (sc.PROVIDER_NAME, sc.SYSTEM_OLD),
+    "upstream_provider": (sc.UPSTREAM_PROVIDER,),
+    "response_id": (sc.RESPONSE_ID,),
+    "stream": (sc.REQUEST_STREAM,),
+    "error_type": (sc.ERROR_TYPE,),
+    "ending": (sc.ENDING,),
+}
+
+_PROMPT_VARIABLE: Final = "gen_ai.prompt.variable."
+
+
+def metadata(span: ReadableSpan, given: Given) -> dict[str, str]:
+    """Attribute names to texts."""
+    found: dict[str, Any] = {key: text(given, *sources) for key, sources in _PLAIN.items()}
+    found["finish_reasons"] = ",".join(texts(given, sc.RESPONSE_FINISH_REASONS))
+    found["links"] = _links(span)
+    found |= {f"exception.{key}": value for key, value in exception_of(span).items()}
+    found |= {name.removeprefix("gen_ai."): text(given, name) for name in given if names_a_prompt(name)}
+    return {f"{names.METADATA_PREFIX}{key}": value for key, value in found.items() if value}
+
+
+def names_a_prompt(name: str) -> bool:
+    """Whether an attribute tells a prompt's name, version or variables; TraceLoop keeps messages under the same prefix."""
+    return name in (sc.PROMPT_NAME, sc.PROMPT_VERSION) or name.startswith(_PROMPT_VARIABLE)
+
+
+def _links(span: ReadableSpan) -> str:
+    linked = [
+        {"trace_id": format_trace_id(link.context.trace_id), "span_id": format_span_id(link.context.span_id)}
+        for link in span.links
+    ]
+    return json_text(linked) if linked else ""

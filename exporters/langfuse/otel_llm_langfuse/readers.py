@@ -1,0 +1,84 @@
+"""Tolerant readers of attributes: the first usable value under any of several names, in the type that Langfuse needs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+from pydantic_core import from_json
+
+from otel_llm.content import json_text
+
+Given: TypeAlias = Mapping[str, Any]
+
+_INT64_MAX = 2**63 - 1
+
+
+def text(given: Given, *names: str) -> str | None:
+    """The first value that is there and not empty, as text."""
+    for name in names:
+        value = as_text(given.get(name))
+        if value:
+            return value
+    return None
+
+
+def count(given: Given, *names: str) -> int | None:
+    """The first whole number that is not negative; digits as text count, too."""
+    return next((value for name in names if (value := as_count(given.get(name))) is not None), None)
+
+
+def amount(given: Given, *names: str) -> float | None:
+    """The first finite number that is not negative; numbers as text count, too."""
+    return next((value for name in names if (value := as_amount(given.get(name))) is not None), None)
+
+
+def texts(given: Given, name: str) -> list[str]:
+    """A list of texts: an array, the JSON text of one, or words with commas between them."""
+    value = given.get(name)
+    if isinstance(value, str):
+        parsed = parsed_json(value) if value.lstrip().startswith("[") else None
+        value = parsed if isinstance(parsed, list) else [word.strip() for word in value.split(",")]
+    if isinstance(value, Sequence) and not isinstance(value, bytes):
+        return [item for item in map(as_text, value) if item]
+    return []
+
+
+def as_text(value: Any) -> str | None:
+    """Text as it is, anything else as its JSON text."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return json_text(value)
+
+
+def as_count(value: Any) -> int | None:
+    """A whole number from 0 to the largest that OTLP carries."""
+    number = as_amount(value)
+    if number is None or not number.is_integer():
+        return None
+    whole = value if isinstance(value, int) else int(number)
+    return whole if whole <= _INT64_MAX else None
+
+
+def as_amount(value: Any) -> float | None:
+    """A finite number that is not negative."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) and number >= 0 else None
+
+
+def parsed_json(value: Any) -> Any:
+    """What a JSON text says; None if it is not JSON. A value that is structured already is returned as it is."""
+    if isinstance(value, bytes | str):
+        try:
+            return from_json(value, allow_inf_nan=False)
+        except ValueError:
+            return None
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,103 @@
+"""Settings of the Langfuse destination, from the environment or from arguments."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Self
+
+import httpx
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from otel_llm.errors import ConfigurationError
+from otel_llm_langfuse.mapping import MappingSettings
+
+_VARIABLES: Final = {
+    "public_key": "LANGFUSE_PUBLIC_KEY",
+    "secret_key": "LANGFUSE_SECRET_KEY",
+    "base_url": "LANGFUSE_BASE_URL",
+    "environment": "LANGFUSE_TRACING_ENVIRONMENT",
+    "release": "LANGFUSE_RELEASE",
+    "timeout_s": "LANGFUSE_TIMEOUT",
+}
+
+
+class LangfuseSettings(BaseSettings):
+    """Where and how to send. Arguments win over the environment; empty variables count as not set."""
+
+    model_config = SettingsConfigDict(
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        validate_by_name=True,
+        validate_default=True,
+        str_strip_whitespace=True,
+    )
+
+    public_key: Annotated[str | None, Field(validation_alias="LANGFUSE_PUBLIC_KEY")] = None
+    secret_key: Annotated[SecretStr | None, Field(validation_alias="LANGFUSE_SECRET_KEY")] = None
+    base_url: Annotated[str, Field(validation_alias=AliasChoices("LANGFUSE_BASE_URL", "LANGFUSE_HOST"))] = (
+        "https://cloud.langfuse.com"
+    )
+    environment: Annotated[str | None, Field(validation_alias="LANGFUSE_TRACING_ENVIRONMENT")] = None
+    release: Annotated[str | None, Field(validation_alias="LANGFUSE_RELEASE")] = None
+    timeout_s: Annotated[float, Field(validation_alias="LANGFUSE_TIMEOUT", gt=0, allow_inf_nan=False)] = 10.0
+
+    @classmethod
+    def load(cls, **arguments: Any) -> Self:
+        """Read and check the settings; arguments that are None do not count.
+
+        Raises ConfigurationError with all faults at once; no fault tells a key.
+        """
+        try:
+            return cls(**{name: value for name, value in arguments.items() if value is not None})
+        except ValidationError as error:
+            faults = [_fault(fault) for fault in error.errors(include_input=False, include_url=False)]
+        raise ConfigurationError(faults)  # out here, so that pydantic's error, which quotes the keys, is not its context
+
+    @property
+    def configured(self) -> bool:
+        """Whether there are keys."""
+        return self.public_key is not None and self.secret_key is not None
+
+    @property
+    def mapping(self) -> MappingSettings:
+        """The part that the mapping needs."""
+        return MappingSettings(environment=self.environment, release=self.release)
+
+    @field_validator("public_key")
+    @classmethod
+    def _public(cls, value: str | None) -> str | None:
+        if value is not None and value.startswith("sk-lf-"):
+            raise ValueError("holds a secret key (sk-lf-...); it takes the public key (pk-lf-...)")
+        return value
+
+    @field_validator("secret_key")
+    @classmethod
+    def _secret(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        public_is_fine = "public_key" in info.data
+        public = info.data.get("public_key")
+        if value is None and (public is not None or not public_is_fine):
+            raise ValueError("is not set, but LANGFUSE_PUBLIC_KEY is; set both or neither")
+        if value is not None and value.get_secret_value().startswith("pk-lf-"):
+            raise ValueError("holds a public key (pk-lf-...); it takes the secret key (sk-lf-...)")
+        if value is not None and public_is_fine and public is None:
+            raise ValueError("is set, but LANGFUSE_PUBLIC_KEY is not; set both or neither")
+        return value
+
+    @field_validator("base_url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        try:
+            url = httpx.URL(value)
+        except (httpx.InvalidURL, ValueError):
+            raise ValueError("is not a URL") from None
+        if url.scheme not in ("http", "https") or not url.host:
+            raise ValueError("must begin with http:// or https:// and name a host")
+        if url.userinfo or url.query or url.fragment:
+            raise ValueError("must hold no credentials, query or fragment")
+        return value.rstrip("/")
+
+
+def _fault(error: Any) -> str:
+    name = str(error["loc"][0]) if error["loc"] else ""
+    return f"{_VARIABLES.get(name, name)} {error['msg'].removeprefix('Value error, ')}"

@@ -1,0 +1,53 @@
+"""What an observation says about its trace: user, session, tags, metadata, name, environment, release, version."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from otel_llm import semconv as sc
+from otel_llm_langfuse import names
+from otel_llm_langfuse.readers import Given, text, texts
+
+_ENVIRONMENT: Final = (names.ENVIRONMENT, "deployment.environment.name", "deployment.environment")
+_LONGEST_ENVIRONMENT: Final = 40
+
+
+def trace_attributes(given: Given, resource: Given, *, environment: str | None, release: str | None) -> dict[str, Any]:
+    """Trace attributes of one span. ``environment`` and ``release`` come from the settings and win over the resource's."""
+    known: dict[str, Any] = {
+        sc.USER_ID: text(given, sc.USER_ID),
+        sc.SESSION_ID: text(given, sc.SESSION_ID, sc.CONVERSATION_ID),
+        names.TRACE_NAME: text(given, sc.PIPELINE_NAME) if given.get(sc.PIPELINE_PRIMARY) is not False else None,
+        names.TRACE_TAGS: _tags(given),
+        names.ENVIRONMENT: _environment(given, resource, environment),
+        names.RELEASE: release or text(resource, names.RELEASE),
+        names.VERSION: text(resource, names.VERSION, "service.version"),
+        **_metadata(given),
+    }
+    return {name: value for name, value in known.items() if value}
+
+
+def normalised_environment(value: str) -> str | None:
+    """In Langfuse's form, ``[a-z0-9_-]{1,40}`` and not beginning with "langfuse"; anything else it would call "default"."""
+    allowed = re.sub(r"[^a-z0-9_-]+", "-", value.strip().lower())
+    return re.sub(r"^(langfuse[-_]*)+", "", allowed)[:_LONGEST_ENVIRONMENT] or None
+
+
+def _environment(given: Given, resource: Given, setting: str | None) -> str | None:
+    found = text(given, names.ENVIRONMENT) or setting or text(given, *_ENVIRONMENT) or text(resource, *_ENVIRONMENT)
+    return None if found is None else normalised_environment(found)
+
+
+def _tags(given: Given) -> list[str]:
+    agent = text(given, sc.AGENT_NAME)
+    asked = [*texts(given, names.TRACE_TAGS), *texts(given, names.TRACE_TAGS_OLD), *texts(given, sc.TAGS)]
+    return list(dict.fromkeys([*asked, f"agent:{agent}"] if agent else asked))
+
+
+def _metadata(given: Given) -> dict[str, str | None]:
+    return {
+        f"{names.TRACE_METADATA_PREFIX}{name.removeprefix(sc.METADATA_PREFIX)}": text(given, name)
+        for name in given
+        if name.startswith(sc.METADATA_PREFIX)
+    }

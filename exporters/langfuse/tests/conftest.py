@@ -1,0 +1,154 @@
+"""Spans made by hand, with fixed ids and times, and a Langfuse server to store them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+
+from otel_llm.testing.langfuse import FakeLangfuse
+from otel_llm_langfuse import LangfuseDestination, LangfuseSettings
+
+TRACE_ID = 0x0AF7651916CD43DD8448EB211C80319C
+SPAN_ID = 0xB7AD6B7169203331
+START_NS = 1_790_000_000_000_000_000  # 2026-09-21T14:13:20Z
+
+MakeSpan = Callable[..., ReadableSpan]
+Row = dict[str, Any]
+
+
+def context(span_id: int, *, remote: bool = False) -> SpanContext:
+    return SpanContext(TRACE_ID, span_id, is_remote=remote, trace_flags=TraceFlags(1))
+
+
+def make_span(
+    attributes: dict[str, Any] | None = None,
+    *,
+    name: str = "chat gpt-4o",
+    span_id: int = SPAN_ID,
+    parent: int | SpanContext | None = None,
+    error: str | None = None,
+    events: tuple[Event, ...] = (),
+    links: tuple[Link, ...] = (),
+    resource: dict[str, Any] | None = None,
+    scope: InstrumentationScope | None = None,
+    start_ns: int = START_NS,
+    duration_ms: int = 1500,
+) -> ReadableSpan:
+    """A span of 1.5 s; ``error`` is the description of a status ERROR."""
+    return ReadableSpan(
+        name=name,
+        context=context(span_id),
+        parent=context(parent) if isinstance(parent, int) else parent,
+        resource=Resource(resource or {}),
+        attributes=attributes,
+        events=events,
+        links=links,
+        kind=SpanKind.CLIENT,
+        status=Status(StatusCode.UNSET) if error is None else Status(StatusCode.ERROR, error),
+        start_time=start_ns,
+        end_time=start_ns + duration_ms * 1_000_000,
+        instrumentation_scope=scope or InstrumentationScope("otel_llm", "0.1.0"),
+    )
+
+
+@pytest.fixture(name="make_span")
+def _make_span() -> MakeSpan:
+    return make_span
+
+
+@pytest.fixture(name="remote")
+def _remote() -> Callable[[int], SpanContext]:
+    return lambda span_id: context(span_id, remote=True)
+
+
+@pytest.fixture
+def chat() -> dict[str, Any]:
+    """Attributes of a plain call of gpt-4o, with content."""
+    return {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "openai",
+        "gen_ai.request.model": "gpt-4o",
+        "gen_ai.response.model": "gpt-4o-2024-08-06",
+        "gen_ai.response.id": "chatcmpl-1",
+        "gen_ai.response.finish_reasons": ("stop",),
+        "gen_ai.usage.input_tokens": 1000,
+        "gen_ai.usage.output_tokens": 100,
+        "gen_ai.input.messages": json.dumps([{"role": "user", "parts": [{"type": "text", "content": "Weather in Paris?"}]}]),
+        "gen_ai.output.messages": json.dumps(
+            [{"role": "assistant", "parts": [{"type": "text", "content": "Sunny."}], "finish_reason": "stop"}]
+        ),
+    }
+
+
+@pytest.fixture(autouse=True)
+def _no_keys_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    for name in [name for name in os.environ if name.startswith("LANGFUSE_")]:
+        monkeypatch.delenv(name)
+
+
+START_US = 1_790_000_000_000_000
+#: What the older write path keeps on the trace instead of on the observation.
+OF_THE_TRACE = {"user_id", "session_id", "tags", "trace_name", "release", "is_app_root"}
+
+
+@pytest.fixture(params=["direct", "dual"])
+def path(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def langfuse(path: Any) -> Iterator[FakeLangfuse]:
+    with FakeLangfuse(path=path) as server:
+        yield server
+        assert server.rejected == []
+
+
+@pytest.fixture
+def stored(langfuse: FakeLangfuse, path: str) -> Callable[..., list[Row]]:
+    """Encodes and sends spans; gives back the rows, of whose metadata only what the mapping itself put there."""
+
+    def store(*spans: ReadableSpan, **settings: Any) -> list[Row]:
+        keys = {"public_key": langfuse.public_key, "secret_key": langfuse.secret_key, "base_url": langfuse.base_url}
+        destination = LangfuseDestination(LangfuseSettings.load(**keys, **settings))
+        records = [record for span in spans if (record := destination.encode(span)) is not None]
+        destination.send(records, timeout_s=5)
+        destination.close()
+        return [comparable(row, path) for row in langfuse.observations]
+
+    return store
+
+
+def comparable(row: Row, path: str) -> Row:
+    foreign = ("attributes", "scope", "resourceAttributes")
+    metadata = {key: value for key, value in row["metadata"].items() if not key.startswith(foreign)}
+    if path == "dual":
+        assert row.pop("total_cost", None) == row.get("cost_details", {}).get("total")
+    return {**row, "metadata": metadata}
+
+
+@pytest.fixture
+def observation(path: str) -> Callable[..., Row]:
+    """An expected row: that of the newer write path; for the older one without what is on the trace there."""
+
+    def expect(**fields: Any) -> Row:
+        row = {
+            "id": "b7ad6b7169203331",
+            "trace_id": "0af7651916cd43dd8448eb211c80319c",
+            "start_time": START_US,
+            "end_time": START_US + 1_500_000,
+            "environment": "default",
+            "level": "DEFAULT",
+            **fields,
+        }
+        return row if path == "direct" else {name: value for name, value in row.items() if name not in OF_THE_TRACE}
+
+    return expect
