@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import httpx
@@ -23,18 +23,9 @@ _FASTEST: Final = 1
 _GZIP_FORMAT: Final = 31
 
 
-def _zlib_gzip(body: bytes) -> bytes:
+def _gzip(body: bytes) -> bytes:
     packer = zlib.compressobj(_FASTEST, zlib.DEFLATED, _GZIP_FORMAT)
     return packer.compress(body) + packer.flush()
-
-
-def _gzip() -> Callable[[bytes], bytes]:
-    """The fastest gzip that is installed."""
-    try:
-        from isal import igzip  # type: ignore[import-not-found]
-    except ImportError:
-        return _zlib_gzip
-    return lambda body: bytes(igzip.compress(body, _FASTEST, mtime=0))
 
 
 class LangfuseDestination:
@@ -51,7 +42,6 @@ class LangfuseDestination:
         self._public_key = settings.public_key
         self._auth = httpx.BasicAuth(settings.public_key, settings.secret_key.get_secret_value())
         self._url = httpx.URL(settings.base_url + PATH)
-        self._gzip = _gzip()
         self._client: httpx.Client | None = None
         self._client_pid = 0
 
@@ -61,7 +51,7 @@ class LangfuseDestination:
 
     def send(self, records: Sequence[bytes], *, timeout_s: float) -> Outcome:
         """POST a batch. The client's own HTTP is not traced."""
-        body = self._gzip(b"".join(records))
+        body = _gzip(b"".join(records))
         timeout = min(timeout_s, self._settings.timeout_s)
         with suppress_instrumentation():
             try:
