@@ -15,7 +15,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState
 
 from otel_llm.identity import Identity, current_identity, with_identity, with_link
-from otel_llm.processor import ancestor_or_self, pipeline_of
+from otel_llm.processor import ancestor_or_self, has_ended, pipeline_of
 from otel_llm.suppression import without_suppression
 
 T = TypeVar("T")
@@ -26,9 +26,9 @@ _running: set[asyncio.Task[Any]] = set()
 def spawn(coro: Coroutine[Any, Any, T], *, name: str | None = None) -> asyncio.Task[T]:
     """Start a background task that belongs to what started it, and return it; a strong reference is kept until it ends.
 
-    While the current span records, the task's spans are its children, also those that end after it. If it has already ended, the
-    task's first span starts a trace of its own, linked to it, with the same user, session, tags and agent. LLM calls in the task
-    are recorded even if it was started inside another library's LLM call.
+    The task's spans are children of the current span, also those that end after it. If it has already ended, the task's first span
+    starts a trace of its own, linked to it, with the same user, session, tags and agent. LLM calls in the task are recorded even if
+    it was started inside another library's LLM call.
     """
     surroundings = contextvars.copy_context()
     surroundings.run(otel_context.attach, background_context())
@@ -39,12 +39,14 @@ def spawn(coro: Coroutine[Any, Any, T], *, name: str | None = None) -> asyncio.T
 
 
 def background_context() -> Context:
-    """The context for background work started here: child of the current span while it records, else a linked new root."""
+    """The context for background work started here: child of the current span, or, once that has ended, a linked new root."""
     context = without_suppression(otel_context.get_current())
     span = trace.get_current_span(context)
-    if span.is_recording() or not span.get_span_context().is_valid:
+    if not has_ended(span):
         return context
-    return with_link(span.get_span_context(), trace.set_span_in_context(trace.INVALID_SPAN, context))
+    elsewhere = replace(current_identity(context), pipeline=None, ancestor=None)
+    context = trace.set_span_in_context(trace.INVALID_SPAN, with_identity(elsewhere, context))
+    return with_link(span.get_span_context(), context)
 
 
 @dataclass(frozen=True, slots=True)

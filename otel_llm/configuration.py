@@ -92,6 +92,8 @@ def shutdown(timeout_s: float = 5.0) -> bool:
     atexit.unregister(shutdown)
     uninstrument()
     deadline = time.monotonic() + timeout_s
+    for delivery in deliveries:
+        delivery.hurry()
     flushed = [delivery.shutdown(max(0.0, deadline - time.monotonic())) for delivery in deliveries]
     if _wiring.owned:
         provider.shutdown()
@@ -125,15 +127,16 @@ def _wire(
     provider: TracerProvider, destinations: Sequence[Destination], exporters: Sequence[SpanExporter], settings: Settings
 ) -> None:
     stamp_spans_of(provider)
-    for destination in destinations:
-        delivery = Delivery(
+    _wiring.deliveries = [
+        Delivery(
             destination,
             max_bytes=settings.queue_max_bytes,
             max_spans=settings.queue_max_spans,
             timeout_s=settings.send_timeout_s,
         )
-        _wiring.deliveries.append(delivery)
-        provider.add_span_processor(DeliveryProcessor(delivery))
+        for destination in destinations
+    ]
+    provider.add_span_processor(DeliveryProcessor(*_wiring.deliveries))
     for exporter in exporters:
         provider.add_span_processor(BatchSpanProcessor(exporter))
     _logger.info("otel-llm delivers to: %s", ", ".join(d.name for d in destinations) or "nothing of its own")

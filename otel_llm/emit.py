@@ -27,6 +27,7 @@ from otel_llm import semconv as sc
 from otel_llm.attributes import call_attributes, content_attributes
 from otel_llm.content import CaptureMode
 from otel_llm.metrics import CallMetrics
+from otel_llm.processor import has_ended
 from otel_llm.protocols.facts import RequestFacts, ResponseFacts
 from otel_llm.suppression import inside_inference
 from otel_llm.tracing import tracer
@@ -90,7 +91,7 @@ class Emitter:
         """Start a call, or None if nothing would record it (sampled out): then nothing needs to be parsed."""
         context = otel_context.get_current()
         current = trace.get_current_span(context)
-        if _has_ended(current):
+        if has_ended(current):
             # Work that outlived what it was started in: nobody tells its calls but us.
             return self._own_span(target, context)
         if inside_inference(context):
@@ -171,10 +172,6 @@ class AddedToSpan:
         there = self._span.attributes or {} if isinstance(self._span, ReadableSpan) else {}
         if self._span.is_recording():
             self._span.set_attributes({key: value for key, value in facts.items() if key not in there})
-
-
-def _has_ended(span: Span) -> bool:
-    return isinstance(span, ReadableSpan) and span.end_time is not None
 
 
 def _tells_a_call(span: Span) -> bool:

@@ -85,10 +85,14 @@ class LocalStore:
             return self._unusable(error.strerror or type(error).__name__)
 
     def close(self) -> None:
-        """Close the file."""
-        if self._connection is not None:
+        """Close the file, unless it was opened before a fork: then it is the parent's."""
+        if self._connection is None:
+            return
+        if self._opened is not None and self._opened[0] != os.getpid():
+            _inherited.append(self._connection)
+        else:
             self._connection.close()
-            self._connection = None
+        self._connection = None
 
     def _store(self, records: Sequence[bytes], timeout_s: float) -> Outcome:
         incoming = sum(map(len, records))
@@ -105,9 +109,6 @@ class LocalStore:
     def _connected(self, timeout_s: float) -> sqlite3.Connection:
         """The open connection, or a new one after a fork or if somebody has removed the file."""
         if self._connection is not None and self._opened != self._identity():
-            if self._opened is not None and self._opened[0] != os.getpid():
-                _inherited.append(self._connection)
-                self._connection = None
             self.close()
         if self._connection is None:
             self._connection = open_for_writing(self.path, busy_timeout_s=min(timeout_s, 5.0))

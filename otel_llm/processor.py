@@ -103,6 +103,11 @@ def pipeline_of(span: ApiSpan) -> Pipeline | None:
     )
 
 
+def has_ended(span: ApiSpan) -> bool:
+    """Whether ``span`` is a span of this process that has ended; work that finds it as its parent has outlived it."""
+    return isinstance(span, ReadableSpan) and span.end_time is not None
+
+
 def ancestor_or_self(span: ApiSpan) -> str | None:
     """Span id of ``span`` if it is a GenAI span, else of the nearest GenAI span above; "" for none, None for unknown."""
     if not isinstance(span, ReadableSpan):

@@ -244,6 +244,41 @@ async def test_a_task_spawned_after_the_parent_has_ended_is_a_linked_root_for_th
     assert ((root.attributes or {})["user.id"], (root.attributes or {})["session.id"]) == ("42", "s1")
 
 
+async def test_a_task_spawned_from_a_queues_consumer_belongs_where_the_item_came_from(sink: SpanSink) -> None:
+    with workflow("support"):
+        carrier = capture()
+
+    async def later() -> None:
+        call_llm()
+
+    with carrier.attach():
+        await spawn(later())
+
+    root, call = sink.one(name="invoke_workflow support"), sink.one(name="chat gpt-4o")
+    assert call.parent is not None
+    assert call.parent.span_id == root.context.span_id
+    assert stamps(sink, "chat gpt-4o")["otel_llm.pipeline.name"] == "support"
+
+
+async def test_a_linked_root_is_of_no_pipeline_but_its_own(sink: SpanSink) -> None:
+    with workflow("support"):
+        carrier = capture()
+
+    async def later() -> None:
+        with agent("memory"):
+            call_llm()
+
+    with carrier.attach():
+        span = tracer().start_span("consume")
+        token = otel_context.attach(trace.set_span_in_context(span))
+        span.end()
+        await spawn(later())
+        otel_context.detach(token)
+
+    assert stamps(sink, "chat gpt-4o")["otel_llm.pipeline.name"] == "memory"
+    assert stamps(sink, "chat gpt-4o")["otel_llm.pipeline.primary"] is True
+
+
 async def test_a_task_spawned_inside_another_librarys_call_is_free_of_its_suppression(sink: SpanSink) -> None:
     async def look() -> object:
         return otel_context.get_value(CLIENT_INFERENCE_CONTEXT_KEY)

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otel_llm.protocols import framing
@@ -31,7 +31,11 @@ def test_an_event_ends_with_a_blank_line_of_any_kind(line_end: bytes) -> None:
 
 
 def test_a_crlf_may_be_cut_in_two() -> None:
-    assert read(b'data: {"n":1}\r', b"\n\r", b'\ndata: {"n":2}\r', b"\n\r\n") == [{"n": 1}, {"n": 2}]
+    assert read(b'data: {"n":\r', b"\ndata: 1}\r", b"\n\r", b'\ndata: {"n":2}\r', b"\n\r\n") == [{"n": 1}, {"n": 2}]
+
+
+def test_a_lone_cr_at_the_end_of_a_piece_is_a_line_end() -> None:
+    assert read(b'data: {"n":1}\r', b'\rdata: {"n":2}\r', b"\r") == [{"n": 1}, {"n": 2}]
 
 
 @pytest.mark.parametrize(
@@ -175,6 +179,7 @@ WIRE_BYTES = st.lists(
 ).map(b"".join)
 
 
+@settings(deadline=None, derandomize=True)
 @given(
     body=WIRE_BYTES, cuts=st.lists(st.integers(0, 200), max_size=20), content_type=st.sampled_from([None, "text/event-stream"])
 )
@@ -192,7 +197,15 @@ def test_it_does_not_matter_how_the_bytes_are_cut(body: bytes, cuts: list[int], 
 # --- bounds -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("start", [b"data: ", b"{", b"data: x\n", b"no json"], ids=["line", "document", "event", "text"])
+def test_an_end_gives_nothing_twice() -> None:
+    document, stream = Framing(), Framing()
+    document.feed(b'{"n":1}')
+    stream.feed(b'data: {"n":1}')
+    assert (document.end(), stream.end()) == ([{"n": 1}], [{"n": 1}])
+    assert (document.end(), stream.end()) == ([], [])
+
+
+@pytest.mark.parametrize("start", [b"data: ", b'{"n": "', b"data: x\n", b"no json"], ids=["line", "document", "event", "text"])
 def test_bytes_without_end_are_given_up(start: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(framing, "MAX_PENDING", 1000)
     reader = Framing()
@@ -229,6 +242,13 @@ def test_a_long_stream_is_not_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_decode_json_takes_what_vendors_send(data: bytes | str, value: Any) -> None:
     assert decode_json(data) == value
+
+
+@pytest.mark.parametrize("data", ["NaN", b"[-Infinity]", "\ufeff[Infinity]"])
+def test_nan_and_infinity_are_json_only_where_wanted(data: bytes | str) -> None:
+    assert repr(decode_json(data)) in ("nan", "[-inf]", "[inf]")
+    with pytest.raises(ValueError, match="is not JSON"):
+        decode_json(data, nan=False)
 
 
 @pytest.mark.parametrize("data", [b"", b"{", "nonsense", b"[" * 100_000, b"9" * 10_000, b"\xff\xfe\x00"])

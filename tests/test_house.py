@@ -48,7 +48,7 @@ ROOMS = {
     "instrumentation": {"call", "content", "emit", "guard", "tee", "tracing"},
     "context": {"failure", "identity", "suppression", "tracing"},
     "background": {"identity", "processor", "suppression"},
-    "emit": {"attributes", "content", "emit_nested", "metrics", "protocols", "suppression", "tracing"},
+    "emit": {"attributes", "content", "emit_nested", "metrics", "processor", "protocols", "suppression", "tracing"},
     "identity": set[str](),
     "suppression": set[str](),
     "tracing": {"processor"},

@@ -10,11 +10,9 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+from otel_llm import semconv
 from otel_llm.protocols.facts import ErrorFacts
 from otel_llm.protocols.values import integer, mapping, mappings, text
-
-#: The conventions' word for an error without a class. Where there is an HTTP status, that says more.
-UNCLASSED: Final = "_OTHER"
 
 #: A body with one of these is an answer, and a ``message`` or ``detail`` beside it is no error.
 _ANSWER_KEYS: Final = ("choices", "content", "usage")
@@ -27,7 +25,7 @@ def failure(body: Any) -> ErrorFacts | None:
     if isinstance(error, dict) and error:
         return ErrorFacts(_class_of(error), _message_of(error))
     if isinstance(error, str) and error:
-        return ErrorFacts(text(body.get("error_type")) or UNCLASSED, text(error))
+        return ErrorFacts(text(body.get("error_type")) or semconv.OTHER, text(error))
     if any(body.get(key) for key in _ANSWER_KEYS):
         return None
     if message := _message_of(body):
@@ -42,7 +40,7 @@ def _class_of(error: dict[str, Any]) -> str:
         if found := text(name):
             return found
     numbered = integer(error.get("code"))
-    return UNCLASSED if numbered is None else str(numbered)
+    return semconv.OTHER if numbered is None else str(numbered)
 
 
 def _message_of(error: dict[str, Any]) -> str | None:

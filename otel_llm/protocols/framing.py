@@ -106,7 +106,6 @@ class Framing:
         """Decide the format, if the bytes so far allow it; gives the bytes to go on with."""
         head = b"".join((*self._tail, data)).lstrip()
         self._tail.clear()
-        self._pending = 0
         while head.startswith(_BOM):
             head = head[len(_BOM) :].lstrip()
         if head[:1] in (b"{", b"["):

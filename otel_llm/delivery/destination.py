@@ -1,0 +1,69 @@
+"""The interface between the delivery machinery and a destination."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from opentelemetry.sdk.trace import ReadableSpan
+
+from otel_llm.delivery.outcomes import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The largest batch that a destination takes. Bytes are those of the records, before compression."""
+
+    max_records: int = 512
+    max_bytes: int = 3_000_000
+
+
+class Destination(Protocol):
+    """Where spans go. Both methods run on a worker thread of the delivery, never on the application's."""
+
+    #: Short and stable: "langfuse", "insforge". Names the destination in logs, statistics and settings.
+    name: str
+    limits: Limits
+
+    def encode(self, span: ReadableSpan) -> bytes | None:
+        """The record of one ended span, or None if the span is not for this destination.
+
+        Pure: the same span gives the same bytes. Must not change the span.
+        """
+
+    def send(self, records: Sequence[bytes], *, timeout_s: float) -> Outcome:
+        """Send one batch, within about ``timeout_s`` seconds. Says by its outcome what happened; should not raise."""
+
+    def close(self) -> None:
+        """Release connections. Nothing is sent afterwards."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """Comparison of two destinations: ids of calls seen at both, at one only, and at both with different facts."""
+
+    compared: int = 0
+    missing: tuple[str, ...] = ()
+    different: tuple[str, ...] = ()
+    #: Number of observations that are rightly at one destination only, by reason.
+    excluded: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def agrees(self) -> bool:
+        """Whether something was compared and nothing is missing or different."""
+        return self.compared > 0 and not self.missing and not self.different
+
+
+@runtime_checkable
+class SupportsParity(Protocol):
+    """A destination that can compare what it stored with Langfuse observations."""
+
+    def compare(self, observations: Iterable[Mapping[str, Any]], trace_ids: Sequence[str] | None = None) -> Parity:
+        """Compare with observations in the form of Langfuse's ``GET /api/public/v2/observations``.
+
+        ``trace_ids`` (32 hex digits each) limits the comparison to these traces.
+        """
+
+    def row_counts(self, trace_ids: Sequence[str] | None = None) -> Mapping[str, int]:
+        """Number of rows by table; ``trace_ids`` (32 hex digits each) limits the count to the first pipelines of these traces."""
