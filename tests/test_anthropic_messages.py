@@ -41,6 +41,7 @@ def start(**usage: Any) -> dict[str, Any]:
         ({"thinking": {"type": "enabled", "budget_tokens": 1024}}, {}),
         ({"output_config": {"effort": "max"}}, {"gen_ai.request.reasoning.level": "max"}),
         ({"output_config": {"format": {"type": "json_schema", "schema": {}}}}, {"gen_ai.output.type": "json"}),
+        ({"output_config": {"format": {"type": "grammar"}}}, {}),
         ({"max_tokens": "5", "temperature": "hot", "top_k": None, "stop_sequences": 7, "output_config": []}, {}),
     ],
     ids=str,
@@ -59,6 +60,7 @@ def test_settings_of_a_request_are_attributes(body: dict[str, Any], attributes: 
             [{"type": "text", "text": "Be"}, {"type": "text", "text": "brief."}],
             [{"type": "text", "content": "Be"}, {"type": "text", "content": "brief."}],
         ),
+        ({"type": "text", "text": "Be brief."}, [{"type": "text", "content": "Be brief."}]),
         (None, []),
         ("", []),
     ],
@@ -183,6 +185,7 @@ def test_tools_are_definitions(tool: dict[str, Any], definition: dict[str, Any])
         ({"model": "m", "messages": [{"role": "user", "content": "x"}]}, False),
         ({"model": "m", "max_tokens": 9, "messages": [{"from": "ada", "text": "x"}]}, False),
         ({"max_tokens": 9, "messages": [{"role": "user"}]}, False),
+        ({"model": "m", "max_tokens": 9, "messages": []}, False),
         ("text", False),
     ],
 )
@@ -325,6 +328,9 @@ def test_arguments_of_a_tool_come_as_text(pieces: list[str], arguments: Any) -> 
 def test_a_stream_is_done_at_its_last_event(event: Any, done: bool) -> None:
     fold = Fold()
     fold.feed(event)
+    assert fold.done is done
+    fold.feed({"type": "ping"})
+    fold.feed(None)
     assert fold.done is done
 
 

@@ -49,6 +49,7 @@ def test_a_lone_cr_at_the_end_of_a_piece_is_a_line_end() -> None:
         b'data: {\ndata: "n":1\ndata: }',
         b'\n\n\xef\xbb\xbfdata: {"n":1}',
         b'unknown: field\n:c\ndata: {"n":1}',
+        b'data: {\n: comment\ndata: "n":1}',
     ],
     ids=[
         "event first",
@@ -59,6 +60,7 @@ def test_a_lone_cr_at_the_end_of_a_piece_is_a_line_end() -> None:
         "several data lines",
         "byte order mark",
         "unknown field",
+        "comment amid data",
     ],
 )
 def test_what_may_stand_around_the_data(lines: bytes) -> None:
@@ -91,10 +93,17 @@ def test_an_event_that_is_broken_is_counted_and_the_next_is_read() -> None:
         (b'{"type":"error","error":{"type":"overloaded_error"}}', {"type": "error", "error": {"type": "overloaded_error"}}),
         (b'{"message":"no"}', {"error": {"message": "no"}}),
         (b"Internal Server Error", {"error": "Internal Server Error"}),
+        (b'"an error"', {"error": "an error"}),
+        (b"7", {"error": 7}),
     ],
 )
 def test_an_error_event_always_has_an_error(data: bytes, event: Any) -> None:
     assert read(b"event: error\ndata: " + data + b"\n\n") == [event]
+
+
+@pytest.mark.parametrize("first", [b"event: error", b'event: error\ndata: {"error":1}'])
+def test_the_event_after_an_error_is_none(first: bytes) -> None:
+    assert read(first + b'\n\ndata: {"n":1}\n\n')[-1] == {"n": 1}
 
 
 # --- documents --------------------------------------------------------------------------------------------------------
@@ -133,6 +142,12 @@ def test_an_empty_body_gives_nothing() -> None:
     reader = Framing("application/json")
     assert [*reader.feed(b""), *reader.feed(b" \n"), *reader.end()] == []
     assert reader.skipped == 0
+
+
+def test_an_empty_stream_is_still_a_stream() -> None:
+    reader = Framing("text/event-stream; charset=utf-8")
+    assert reader.end() == []
+    assert reader.streamed
 
 
 @pytest.mark.parametrize("content_type", [None, "", "application/json", "text/event-stream", "text/plain; x=y"])

@@ -50,7 +50,9 @@ def delta(index: int = 0, finish_reason: str | None = None, **parts: Any) -> dic
         ({"temperature": None}, {}),
         ({"temperature": float("nan")}, {}),
         ({"temperature": 10**400}, {}),
+        ({"max_completion_tokens": 6, "max_tokens": 5}, {"gen_ai.request.max_tokens": 5}),
         ({"top_k": 40.0}, {"gen_ai.request.top_k": 40}),
+        ({"top_k": 40.5}, {}),
         ({"frequency_penalty": -1}, {"gen_ai.request.frequency_penalty": -1.0}),
         ({"presence_penalty": 0.5}, {"gen_ai.request.presence_penalty": 0.5}),
         ({"stop": "END"}, {"gen_ai.request.stop_sequences": ("END",)}),
@@ -58,6 +60,8 @@ def delta(index: int = 0, finish_reason: str | None = None, **parts: Any) -> dic
         ({"stop": []}, {}),
         ({"seed": -1}, {"gen_ai.request.seed": -1}),
         ({"seed": 2**63}, {}),
+        ({"seed": -(2**63)}, {"gen_ai.request.seed": -(2**63)}),
+        ({"seed": -(2**63) - 1}, {}),
         ({"random_seed": 3}, {"gen_ai.request.seed": 3}),
         ({"n": 1}, {}),
         ({"n": 3}, {"gen_ai.request.choice.count": 3}),
@@ -100,6 +104,7 @@ def test_the_model_is_in_the_body_or_in_the_path(body: dict[str, Any], path: str
         ("", []),
         (None, []),
         ([{"type": "text", "text": "Hello", "cache_control": {}}], [{"type": "text", "content": "Hello"}]),
+        ({"type": "text", "text": "Hello"}, [{"type": "text", "content": "Hello"}]),
         (
             [{"type": "image_url", "image_url": {"url": PNG, "detail": "low"}}],
             [{"type": "blob", "modality": "image", "mime_type": "image/png", "content": "iVBORw0="}],
@@ -113,6 +118,19 @@ def test_the_model_is_in_the_body_or_in_the_path(body: dict[str, Any], path: str
             [{"type": "blob", "modality": "audio", "mime_type": "audio/mpeg", "content": "UklG"}],
         ),
         (
+            [{"type": "input_audio", "input_audio": {"data": "UklG"}}],
+            [{"type": "blob", "modality": "audio", "content": "UklG"}],
+        ),
+        ([{"type": "input_audio", "input_audio": "UklG"}], [{"type": "blob", "modality": "audio", "content": "UklG"}]),
+        (
+            [{"type": "input_audio", "input_audio": "https://x.example/a.mp3"}],
+            [{"type": "uri", "modality": "audio", "uri": "https://x.example/a.mp3"}],
+        ),
+        (
+            [{"type": "audio_url", "audio_url": {"url": "https://x.example/a.mp3"}}],
+            [{"type": "uri", "modality": "audio", "uri": "https://x.example/a.mp3"}],
+        ),
+        (
             [{"type": "video_url", "video_url": {"url": "https://x.example/a.mp4"}}],
             [{"type": "uri", "modality": "video", "uri": "https://x.example/a.mp4"}],
         ),
@@ -120,6 +138,7 @@ def test_the_model_is_in_the_body_or_in_the_path(body: dict[str, Any], path: str
             [{"type": "document_url", "document_url": "data:application/pdf;base64,JVBE"}],
             [{"type": "blob", "modality": "document", "mime_type": "application/pdf", "content": "JVBE"}],
         ),
+        ([{"type": "file", "file_id": "file-1"}], [{"type": "file", "modality": "document", "file_id": "file-1"}]),
         ([{"type": "file", "file": {"file_id": "file-1"}}], [{"type": "file", "modality": "document", "file_id": "file-1"}]),
         (
             [{"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBE"}}],
@@ -267,6 +286,35 @@ def test_a_body_matches_if_it_has_messages_with_roles(body: Any, matching: bool)
             [{"type": "tool_call", "id": "1", "name": "sum", "arguments": "4"}],
         ),
         (
+            {
+                "tool_calls": [
+                    {"id": "1", "type": "function", "function": {"name": "tide"}, "custom": {"name": "", "input": ""}}
+                ]
+            },
+            [{"type": "tool_call", "id": "1", "name": "tide", "arguments": {}}],
+        ),
+        (
+            {"tool_calls": [{"id": "1", "type": "builtin_function", "function": {"name": "$web_search", "arguments": "{}"}}]},
+            [{"type": "tool_call", "id": "1", "name": "$web_search", "arguments": {}}],
+        ),
+        ({"tool_calls": [{"id": "1", "type": "function"}]}, [{"type": "tool_call", "id": "1", "name": "", "arguments": {}}]),
+        ({"tool_calls": [{"id": "1"}]}, [{"type": "tool_call", "id": "1", "name": "", "arguments": {}}]),
+        (
+            {"tool_calls": [{"id": "1", "custom": {"input": "x"}}]},
+            [{"type": "tool_call", "id": "1", "name": "", "arguments": "x"}],
+        ),
+        (
+            {"function_call": {"name": "", "arguments": '{"a": 1}'}},
+            [{"type": "tool_call", "id": None, "name": "", "arguments": {"a": 1}}],
+        ),
+        (
+            {"executed_tools": [{"name": "browser.open", "type": "browser", "arguments": "x"}, {"arguments": None}]},
+            [
+                {"type": "server_tool_call", "name": "browser.open", "server_tool_call": {"type": "browser", "arguments": "x"}},
+                {"type": "server_tool_call", "name": "tool", "server_tool_call": {"type": "tool", "arguments": {}}},
+            ],
+        ),
+        (
             {"tool_calls": [{"id": "1", "type": "magic", "spell": "x"}]},
             [{"type": "tool_call", "id": "1", "name": "magic", "arguments": {"id": "1", "type": "magic", "spell": "x"}}],
         ),
@@ -374,6 +422,8 @@ def test_the_usage_of_a_breakdown_is_not_taken() -> None:
         ({"error": {"message": "No."}}, ("_OTHER", "No.")),
         ({"error": "model 'x' not found"}, ("_OTHER", "model 'x' not found")),
         ({"error": "Overloaded", "error_type": "overloaded"}, ("overloaded", "Overloaded")),
+        ({"error": ["No."]}, ("_OTHER", '["No."]')),
+        ({"error": 7}, ("_OTHER", None)),
         ({"object": "error", "message": "No.", "type": "BadRequestError", "code": 400}, ("BadRequestError", "No.")),
         ({"message": "No."}, ("_OTHER", "No.")),
         ({"detail": "Invalid API key"}, ("_OTHER", "Invalid API key")),
@@ -382,6 +432,7 @@ def test_the_usage_of_a_breakdown_is_not_taken() -> None:
         ({"choices": [{"index": 0, "error": {"code": 502, "message": "Gone."}}]}, ("502", "Gone.")),
         ({"choices": [{"index": 0}], "message": "hello", "error": None}, None),
         ({"error": {}}, None),
+        ({"detail": []}, None),
     ],
     ids=str,
 )
@@ -440,6 +491,45 @@ def test_parallel_calls_are_told_apart(pieces: list[dict[str, Any]]) -> None:
     assert facts.messages[0]["parts"] == [
         {"type": "tool_call", "id": "a", "name": "f", "arguments": {}},
         {"type": "tool_call", "id": "b", "name": "g", "arguments": {}},
+    ]
+
+
+def test_a_choice_without_an_index_is_the_first() -> None:
+    chunks = [
+        {"choices": [{"delta": {"content": "By"}}]},
+        {"choices": [{"delta": {"content": "blos"}, "finish_reason": "stop"}]},
+    ]
+    assert folded(*chunks)["choices"] == [{"index": 0, "message": {"content": "Byblos"}, "finish_reason": "stop"}]
+
+
+def test_pieces_of_reasoning_belong_together_by_type_and_index() -> None:
+    def detail(text: str, **more: Any) -> dict[str, Any]:
+        return delta(reasoning_details=[{"type": "reasoning.text", "text": text, **more}])
+
+    body = folded(detail("a"), detail("b", index=1), detail("c"), detail("d", index=1, signature="s"))
+    assert body["choices"][0]["message"]["reasoning_details"] == [
+        {"type": "reasoning.text", "text": "ac"},
+        {"type": "reasoning.text", "text": "bd", "index": 1, "signature": "s"},
+    ]
+
+
+def test_only_texts_and_thoughts_of_a_content_list_run_together() -> None:
+    def thought(text: str) -> dict[str, Any]:
+        return {"type": "thinking", "thinking": [{"type": "text", "text": text}]}
+
+    reference = {"type": "reference", "reference_ids": [1]}
+    body = folded(
+        delta(content=[thought("a")]),
+        delta(content=[thought("b"), reference]),
+        delta(content=[reference]),
+        delta(content="c"),
+        delta(content=[{"type": "text", "text": "d"}]),
+    )
+    assert body["choices"][0]["message"]["content"] == [
+        {"type": "thinking", "thinking": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
+        reference,
+        reference,
+        {"type": "text", "text": "cd"},
     ]
 
 

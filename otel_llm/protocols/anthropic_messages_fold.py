@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, Final
 
 from otel_llm.protocols.framing import DONE, decode_json
@@ -87,8 +88,6 @@ def _settled(block: dict[str, Any]) -> dict[str, Any]:
     settled = settle(block)
     arguments = settled.get("input")
     if isinstance(arguments, str):
-        try:
-            settled["input"] = decode_json(arguments, nan=False) if arguments.strip() else {}
-        except ValueError:
-            settled["input"] = arguments
+        with contextlib.suppress(ValueError):
+            settled["input"] = decode_json(arguments, nan=False)
     return settled

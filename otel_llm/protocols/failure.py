@@ -24,8 +24,8 @@ def failure(body: Any) -> ErrorFacts | None:
     error = body.get("error")
     if isinstance(error, dict) and error:
         return ErrorFacts(_class_of(error), _message_of(error))
-    if isinstance(error, str) and error:
-        return ErrorFacts(text(body.get("error_type")) or semconv.OTHER, text(error))
+    if error:
+        return ErrorFacts(text(body.get("error_type")) or semconv.OTHER, text(error) or _one_line(error))
     if any(body.get(key) for key in _ANSWER_KEYS):
         return None
     if message := _message_of(body):
@@ -49,13 +49,12 @@ def _message_of(error: dict[str, Any]) -> str | None:
     detail = error.get("detail")
     if faults := [message for fault in mappings(detail) if (message := text(fault.get("msg")))]:
         return "; ".join(faults)
-    if isinstance(detail, dict | list) and detail:
-        return _one_line(detail)
-    return text(detail)
+    return text(detail) or _one_line(detail)
 
 
 def _one_line(detail: Any) -> str | None:
+    """Anything else that is said of an error, as JSON."""
     try:
-        return json.dumps(detail)
+        return json.dumps(detail) if isinstance(detail, dict | list) and detail else None
     except RecursionError:
         return None

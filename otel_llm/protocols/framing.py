@@ -170,7 +170,7 @@ class Framing:
             stripped = data.strip()
             if stripped == b"[DONE]":
                 event = DONE
-            elif is_error and stripped:
+            elif is_error:
                 event = stripped.decode("utf-8", "replace")
             else:
                 self.skipped += bool(stripped)

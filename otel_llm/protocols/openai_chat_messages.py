@@ -41,7 +41,7 @@ def read_message(message: dict[str, Any], default_role: str) -> Message:
 def read_content(content: Any) -> list[Part]:
     """Parts of a message's content: a string, or a list of content parts of any kind."""
     if isinstance(content, str):
-        return [{"type": "text", "content": content}] if content else []
+        return [{"type": "text", "content": content}]
     if isinstance(content, dict):
         content = [content]
     return [_content_part(part) for part in content] if isinstance(content, list) else []
@@ -102,8 +102,6 @@ def _file(part: dict[str, Any]) -> Part | None:
 
 _READERS: Final[dict[str, Callable[[dict[str, Any]], Part | None]]] = {
     "text": _text,
-    "input_text": _text,
-    "output_text": _text,
     "refusal": _said_refusal,
     "thinking": _thinking,
     "image_url": _url_of("image_url", "image"),
