@@ -120,7 +120,7 @@ def start(emitter: Emitter, request: Any) -> Call | None:
     model = _MODEL.search(content[:_PEEK]) or _MODEL.search(content[-_PEEK:]) if content else None
     target = Target(
         endpoint.provider,
-        sc.CHAT,
+        endpoint.protocol.operation,
         model[1].decode(errors="replace") if model else None,
         url.host,
         url.port or _DEFAULT_PORTS.get(url.scheme),

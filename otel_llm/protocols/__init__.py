@@ -48,6 +48,8 @@ class Protocol:
     """A wire format. ``request`` also gets the URL path, where some APIs put the model."""
 
     name: str
+    #: ``gen_ai.operation.name`` of its calls.
+    operation: str
     #: Whether a decoded request body has the shape of this protocol; asked only where the host is unknown.
     matches: Callable[[Any], bool]
     request: Callable[[Any, str], RequestFacts]
@@ -56,6 +58,6 @@ class Protocol:
 
 
 PROTOCOLS: dict[str, Protocol] = {
-    module.NAME: Protocol(module.NAME, module.matches, module.request, module.response, module.Fold)
+    module.NAME: Protocol(module.NAME, module.OPERATION, module.matches, module.request, module.response, module.Fold)
     for module in (openai_chat, anthropic_messages)
 }

@@ -22,9 +22,10 @@ from otel_llm.protocols.values import (
     texts,
 )
 
-__all__ = ["NAME", "Fold", "matches", "request", "response"]
+__all__ = ["NAME", "OPERATION", "Fold", "matches", "request", "response"]
 
 NAME: Final = "anthropic_messages"
+OPERATION: Final = semconv.CHAT
 
 #: To the conventions' words; others are reported as sent.
 _FINISH_REASONS: Final = {

@@ -16,9 +16,10 @@ from otel_llm.protocols.openai_chat_request import request
 from otel_llm.protocols.openai_chat_usage import read_usage
 from otel_llm.protocols.values import elements, mapping, mappings, text
 
-__all__ = ["NAME", "Fold", "matches", "request", "response"]
+__all__ = ["NAME", "OPERATION", "Fold", "matches", "request", "response"]
 
 NAME: Final = "openai_chat"
+OPERATION: Final = semconv.CHAT
 
 #: To the conventions' words; others are reported as sent.
 _FINISH_REASONS: Final = {"tool_calls": "tool_call", "function_call": "tool_call", "eos": "stop"}
