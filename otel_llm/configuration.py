@@ -14,6 +14,7 @@ from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 
+from otel_llm.call import open_calls
 from otel_llm.content import CaptureMode
 from otel_llm.delivery import Destination
 from otel_llm.delivery.processor import DeliveryProcessor
@@ -91,6 +92,7 @@ def shutdown(timeout_s: float = 5.0) -> bool:
         return True
     atexit.unregister(shutdown)
     uninstrument()
+    open_calls.end_all()
     deadline = time.monotonic() + timeout_s
     for delivery in deliveries:
         delivery.hurry()

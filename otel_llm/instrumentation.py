@@ -197,10 +197,10 @@ def _follow(call: Call, response: Any, tee: type[Any]) -> bool:
     """Read an answer that is there already, or tee one that is still to be read."""
     content_type, coding = response.headers.get("content-type", ""), response.headers.get("content-encoding", "")
     if response.is_closed:
-        call.answered(response.status_code, content_type, "")
+        call.answered(response.status_code, content_type, "", response.headers.raw)
         call.received(response.content)
         call.ended()
     else:
-        call.answered(response.status_code, content_type, coding)
+        call.answered(response.status_code, content_type, coding, response.headers.raw)
         response.stream = tee(response.stream, call)
     return True

@@ -103,6 +103,9 @@ UPSTREAM_PROVIDER: Final = "otel_llm.upstream.provider"
 #: How a call ended, if not regularly: ``abandoned`` (its stream was dropped), ``truncated`` (cut before its end), ``cancelled``.
 ENDING: Final = "otel_llm.ending"
 
+#: Why a call failed, in one word for all providers: rate_limit, quota, timeout, auth, permission, not_found, invalid_request,
+#: context_length, content_filter, overloaded, server, network, cancelled.
+ERROR_CATEGORY: Final = "otel_llm.error.category"
 #: Values of :data:`ENDING`.
 ABANDONED: Final = "abandoned"
 TRUNCATED: Final = "truncated"
