@@ -27,6 +27,7 @@ from otel_llm import semconv as sc
 from otel_llm.attributes import call_attributes, content_attributes
 from otel_llm.content import CaptureMode
 from otel_llm.metrics import CallMetrics
+from otel_llm.others import is_ours, other_of, telling
 from otel_llm.processor import has_ended
 from otel_llm.protocols.facts import RequestFacts, ResponseFacts
 from otel_llm.suppression import inside_inference
@@ -94,11 +95,12 @@ class Emitter:
         if has_ended(current):
             # Work that outlived what it was started in: nobody tells its calls but us.
             return self._own_span(target, context)
-        if inside_inference(context):
+        if inside_inference(context) and target.operation in sc.INFERENCE_OPERATIONS:
             return self._inside_invocation(target, current)
-        if _tells_a_call(current):
-            return AddedToSpan(self, current)
-        return self._own_span(target, context)
+        told = telling(current)
+        if told is None:
+            return self._own_span(target, context)
+        return None if is_ours(told) or not other_of(told).added_to else AddedToSpan(self, told)
 
     def _inside_invocation(self, target: Target, current: Span) -> Emission | None:
         # Imported here: the bulk of opentelemetry-util-genai is seldom needed.
@@ -172,11 +174,6 @@ class AddedToSpan:
         there = self._span.attributes or {} if isinstance(self._span, ReadableSpan) else {}
         if self._span.is_recording():
             self._span.set_attributes({key: value for key, value in facts.items() if key not in there})
-
-
-def _tells_a_call(span: Span) -> bool:
-    """Whether ``span`` is another library's span of one model call."""
-    return isinstance(span, ReadableSpan) and (span.attributes or {}).get(sc.OPERATION_NAME) in sc.INFERENCE_OPERATIONS
 
 
 def _name(operation: str, model: str | None) -> str:

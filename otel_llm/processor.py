@@ -20,6 +20,7 @@ from opentelemetry.util.types import AttributeValue
 
 from otel_llm import semconv as sc
 from otel_llm.identity import Identity, Pipeline, current_identity, pending_link
+from otel_llm.others import beside_calls, is_ours, other_of, told_by
 
 _logger = logging.getLogger(__name__)
 _TRACES_REMEMBERED = 10_000
@@ -52,9 +53,20 @@ class ContextProcessor(SpanProcessor):
         if ancestor is not None:
             stamps[sc.ANCESTOR_ID] = ancestor
         span.set_attributes({key: value for key, value in stamps.items() if key not in own})
+        self._told_elsewhere(span, parent)
         link = pending_link(context)
         if link is not None and span.parent is None:
             span.add_link(link)
+
+    def _told_elsewhere(self, span: Span, parent: ApiSpan) -> None:
+        """Stamp a span of a call that the span around it tells of already, and remember those that are never around anything."""
+        if is_ours(span):
+            return
+        told = told_by(span, parent)
+        if told is not None:
+            span.set_attribute(sc.TOLD_BY, format_span_id(told.get_span_context().span_id))
+        if not other_of(span).current:
+            beside_calls.started(span, parent)
 
     def _pipeline(self, span: Span, parent: ApiSpan, identity: Identity) -> Mapping[str, AttributeValue]:
         above, own = _attributes_of(parent), span.attributes or {}
@@ -72,7 +84,9 @@ class ContextProcessor(SpanProcessor):
         }
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Nothing: what is stamped is stamped at the start."""
+        """Forget a span that stood beside the calls it tells of; what is stamped is stamped at the start."""
+        if not other_of(span).current:
+            beside_calls.ended(span)
 
 
 class _FirstPipelines:

@@ -23,6 +23,7 @@ TOOL_CALL_ID: Final = "gen_ai.tool.call.id"
 TOOL_CALL_ARGUMENTS: Final = "gen_ai.tool.call.arguments"
 TOOL_CALL_RESULT: Final = "gen_ai.tool.call.result"
 CONVERSATION_ID: Final = "gen_ai.conversation.id"
+CONVERSATION_COMPACTED: Final = "gen_ai.conversation.compacted"
 OUTPUT_TYPE: Final = "gen_ai.output.type"
 PROMPT_NAME: Final = "gen_ai.prompt.name"
 PROMPT_VERSION: Final = "gen_ai.prompt.version"
@@ -41,11 +42,16 @@ REQUEST_STOP_SEQUENCES: Final = "gen_ai.request.stop_sequences"
 REQUEST_SEED: Final = "gen_ai.request.seed"
 REQUEST_CHOICE_COUNT: Final = "gen_ai.request.choice.count"
 REQUEST_REASONING_LEVEL: Final = "gen_ai.request.reasoning.level"
+REQUEST_PREVIOUS_RESPONSE_ID: Final = "gen_ai.request.previous_response.id"
+REQUEST_ENCODING_FORMATS: Final = "gen_ai.request.encoding_formats"
+EMBEDDINGS_DIMENSION_COUNT: Final = "gen_ai.embeddings.dimension.count"
 
 # --- GenAI: response and usage ----------------------------------------------------------------------------------------
 RESPONSE_ID: Final = "gen_ai.response.id"
 RESPONSE_MODEL: Final = "gen_ai.response.model"
 RESPONSE_FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
+#: Of a response that is fetched: queued, in_progress, completed, incomplete, failed, cancelled.
+RESPONSE_STATUS: Final = "gen_ai.response.status"
 RESPONSE_TIME_TO_FIRST_CHUNK: Final = "gen_ai.response.time_to_first_chunk"
 USAGE_INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
 USAGE_OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
@@ -92,6 +98,9 @@ PIPELINE_PRIMARY: Final = "otel_llm.pipeline.primary"
 #: parent is a local span outside the conventions (an HTTP server span, say), which destinations do not receive.
 ANCESTOR_ID: Final = "otel_llm.ancestor.span_id"
 
+#: Span id (16 hex digits) of the span of another library that tells of the same call; such a span is left out by destinations.
+TOLD_BY: Final = "otel_llm.told_by.span_id"
+
 # --- ours: facts of a call that the conventions have no name for ------------------------------------------------------
 #: Parts of ``gen_ai.usage.cache_write.input_tokens`` by lifetime (Anthropic), which are priced differently.
 CACHE_WRITE_5M: Final = "otel_llm.cache_write_5m.input_tokens"
@@ -100,6 +109,8 @@ CACHE_WRITE_1H: Final = "otel_llm.cache_write_1h.input_tokens"
 RESPONSE_SERVICE_TIER: Final = "otel_llm.response.service_tier"
 #: Who ran the model behind a router (OpenRouter's ``provider`` field).
 UPSTREAM_PROVIDER: Final = "otel_llm.upstream.provider"
+#: True for a response that was asked for in the background: its answer is fetched later.
+REQUEST_BACKGROUND: Final = "otel_llm.request.background"
 #: How a call ended, if not regularly: ``abandoned`` (its stream was dropped), ``truncated`` (cut before its end), ``cancelled``.
 ENDING: Final = "otel_llm.ending"
 
@@ -115,6 +126,7 @@ CHAT: Final = "chat"
 TEXT_COMPLETION: Final = "text_completion"
 GENERATE_CONTENT: Final = "generate_content"
 EMBEDDINGS: Final = "embeddings"
+FETCH_RESPONSE: Final = "fetch_response"
 INVOKE_AGENT: Final = "invoke_agent"
 INVOKE_WORKFLOW: Final = "invoke_workflow"
 EXECUTE_TOOL: Final = "execute_tool"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextvars
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -114,6 +116,71 @@ def test_a_retried_call_told_by_the_official_instrumentation_is_no_failure(both:
     assert "error.type" not in (span.attributes or {})
     assert "http.response.status_code" not in (span.attributes or {})
     assert (span.attributes or {})["http.request.resend_count"] == 1
+
+
+#: Others patch SDKs for the whole process and do not always take it back, so each gets a process of its own.
+BESIDE_OTHERS = """
+import warnings
+from typing import Any
+
+from opentelemetry import trace
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+
+import otel_llm
+from otel_llm.testing import FakeLangfuse, FakeProvider, SpanSink
+from otel_llm_langfuse import LangfuseExporter
+
+QUESTION: Any = [{{"role": "user", "content": "Why?"}}]
+
+with FakeProvider() as fake, FakeLangfuse() as langfuse, SpanSink.provider() as (provider, sink):
+    trace.set_tracer_provider(provider)
+    keys = {{"public_key": langfuse.public_key, "secret_key": langfuse.secret_key}}
+    otel_llm.instrument(tracer_provider=provider)
+    {set_up}
+    provider.add_span_processor(SimpleSpanProcessor(LangfuseExporter(**keys, base_url=langfuse.base_url)))
+    with Anthropic(base_url=fake.anthropic, api_key="sk-fake") as client:
+        client.messages.create(model="claude-haiku-4-5", max_tokens=9, messages=QUESTION)
+    with OpenAI(base_url=fake.openai, api_key="sk-fake") as client:
+        client.chat.completions.create(model="gpt-4o", messages=QUESTION)
+        usage: Any = {{"include_usage": True}}
+        for _ in client.chat.completions.create(model="gpt-4o", messages=QUESTION, stream=True, stream_options=usage):
+            pass
+    langfuse.wait_for(3)
+    provider.shutdown()
+    told = sum(row["usage_details"]["total"] for row in langfuse.generations)
+    print(len(langfuse.observations), len(langfuse.generations), told - fake.usage.input_tokens - fake.usage.output_tokens)
+"""
+OTHERS = {
+    "openinference": """
+    from openinference.instrumentation.anthropic import AnthropicInstrumentor
+    from openinference.instrumentation.openai import OpenAIInstrumentor
+    AnthropicInstrumentor().instrument(tracer_provider=provider)
+    OpenAIInstrumentor().instrument(tracer_provider=provider)
+    from anthropic import Anthropic
+    from openai import OpenAI
+""",
+    "openllmetry": """
+    from opentelemetry.instrumentation.anthropic import AnthropicInstrumentor
+    from opentelemetry.instrumentation.openai import OpenAIInstrumentor
+    AnthropicInstrumentor().instrument(tracer_provider=provider)
+    OpenAIInstrumentor().instrument(tracer_provider=provider)
+    from anthropic import Anthropic
+    from openai import OpenAI
+""",
+    "langfuse": """
+    from langfuse import Langfuse
+    Langfuse(**keys, base_url="http://127.0.0.1:1", tracer_provider=provider, should_export_span=lambda _: False)
+    from anthropic import Anthropic
+    from langfuse.openai import OpenAI
+""",
+}
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_a_call_that_others_tell_in_their_own_way_is_told_once(other: str) -> None:
+    script = BESIDE_OTHERS.format(set_up=OTHERS[other].strip())
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
+    assert (done.stdout.strip(), done.returncode) == ("3 3 0", 0), done.stderr
 
 
 def test_a_call_of_a_task_that_outlived_another_librarys_call_is_recorded(both: Any, fake: FakeProvider) -> None:

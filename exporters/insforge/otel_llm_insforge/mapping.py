@@ -43,7 +43,7 @@ _DEFAULTS: Final = MappingOptions()
 def map_span(span: ReadableSpan, options: MappingOptions = _DEFAULTS) -> list[Row]:
     """The rows of one ended span; none for a span outside the GenAI conventions, or outside any pipeline unless asked for."""
     attributes, context = span.attributes or {}, span.context
-    if context is None or not text(attributes.get(sc.OPERATION_NAME)):
+    if context is None or not text(attributes.get(sc.OPERATION_NAME)) or sc.TOLD_BY in attributes:
         return []
     root = attributes.get(sc.PIPELINE_ID)
     if not is_span_id(root):
