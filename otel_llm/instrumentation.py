@@ -1,7 +1,8 @@
-"""The seam: ``Client.send`` and ``AsyncClient.send`` of httpx and httpx2. The only module that patches anything.
+"""The seam: ``Client.send`` and ``AsyncClient.send`` of httpx and httpx2, and aiohttp's one way out.
 
-All SDKs on these libraries pass through ``send``, whatever transport they use below it. A library that is imported later is patched
-then. Nothing of a request or response is changed but the response's stream, which is teed.
+This is the only module that patches anything.
+
+A library that is imported later is patched then; one that is never imported costs nothing.
 """
 
 from __future__ import annotations
@@ -9,27 +10,26 @@ from __future__ import annotations
 import importlib
 import sys
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from types import ModuleType
 from typing import Any, Final
 
 import wrapt
-from opentelemetry import context as otel_context
 from opentelemetry._logs import LoggerProvider
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # re-exported implicitly
-from opentelemetry.instrumentation.utils import is_instrumentation_enabled, unwrap
+from opentelemetry.instrumentation.utils import unwrap
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
-from otel_llm import call as recording
-from otel_llm.call import Call
+from otel_llm.aiohttp_seam import around_request
 from otel_llm.content import CaptureMode, capture_mode
 from otel_llm.emit import Emitter
 from otel_llm.guard import guarded
-from otel_llm.tee import tee_types
+from otel_llm.httpx_seam import around_async_send, around_send
 from otel_llm.tracing import tracer, use_provider
 
-_LIBRARIES: Final = ("httpx", "httpx2")
+_HTTPX: Final = {"Client.send": around_send, "AsyncClient.send": around_async_send}
+_LIBRARIES: Final = {"httpx": _HTTPX, "httpx2": _HTTPX, "aiohttp": {"ClientSession._request": around_request}}
 
 
 class _Seam:
@@ -52,7 +52,7 @@ def instrument(
     *,
     content: CaptureMode | None = None,
 ) -> None:
-    """Record each LLM call made through httpx or httpx2, by any SDK or by hand, also by clients that exist already.
+    """Record each LLM call made through httpx, httpx2 or aiohttp, by any SDK or by hand, also by clients that exist already.
 
     Providers default to the global ones, also if those are set later. ``content`` defaults to what
     ``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT`` says. Calling it again replaces providers and content; the seam stays one.
@@ -71,13 +71,14 @@ def instrument(
 
 
 def uninstrument() -> None:
-    """Stop recording and restore both libraries. Streams that are being read are recorded to their end."""
+    """Stop recording and restore the libraries. Streams that are being read are recorded to their end."""
     with _seam.lock:
         _seam.emitter = None
         use_provider(None)
-        for library in _seam.patched.values():
-            unwrap(library.Client, "send")
-            unwrap(library.AsyncClient, "send")
+        for name, library in _seam.patched.items():
+            for method in _LIBRARIES[name]:
+                owner, attribute = method.split(".")
+                unwrap(getattr(library, owner), attribute)
         _seam.patched.clear()
 
 
@@ -88,7 +89,7 @@ def instrument_client(client: Any) -> None:
     """
     library = _library_of(client)
     emitter = Emitter(capture_mode())
-    around = _around_async if isinstance(client, library.AsyncClient) else _around_sync
+    around = around_async_send if isinstance(client, library.AsyncClient) else around_send
     client.send = wrapt.FunctionWrapper(client.send, around(library, lambda: emitter))
 
 
@@ -107,14 +108,15 @@ class LLMInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped there
         uninstrument()
 
 
+@guarded
 def _patch(library: ModuleType) -> None:
     """Patch a library once; called when it is imported, or now if it is imported already."""
     with _seam.lock:
         if _seam.emitter is None or library.__name__ in _seam.patched:
             return
         _seam.patched[library.__name__] = library
-        wrapt.wrap_function_wrapper(library, "Client.send", _around_sync(library, _emitter))
-        wrapt.wrap_function_wrapper(library, "AsyncClient.send", _around_async(library, _emitter))
+        for method, around in _LIBRARIES[library.__name__].items():
+            wrapt.wrap_function_wrapper(library, method, around(library, _emitter))
 
 
 def _emitter() -> Emitter | None:
@@ -124,83 +126,6 @@ def _emitter() -> Emitter | None:
 def _library_of(client: Any) -> ModuleType:
     for kind in type(client).__mro__:
         name = kind.__module__.partition(".")[0]
-        if name in _LIBRARIES:
+        if _LIBRARIES.get(name) is _HTTPX:
             return importlib.import_module(name)
     raise TypeError(f"{type(client).__name__} is no client of httpx or httpx2")
-
-
-def _around_sync(library: ModuleType, emitter: Callable[[], Emitter | None]) -> Callable[..., Any]:
-    tee, _ = tee_types(library)
-
-    def send(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        call = _start(emitter(), args, kwargs)
-        if call is None:
-            return wrapped(*args, **kwargs)
-        token = None if call.context is None else otel_context.attach(call.context)
-        try:
-            response = wrapped(*args, **kwargs)
-        except BaseException as error:
-            call.failed(error)
-            raise
-        finally:
-            if token is not None:
-                otel_context.detach(token)
-        _watch(call, response, tee)
-        return response
-
-    return send
-
-
-def _around_async(library: ModuleType, emitter: Callable[[], Emitter | None]) -> Callable[..., Any]:
-    _, tee = tee_types(library)
-
-    async def send(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        call = _start(emitter(), args, kwargs)
-        if call is None:
-            return await wrapped(*args, **kwargs)
-        token = None if call.context is None else otel_context.attach(call.context)
-        try:
-            response = await wrapped(*args, **kwargs)
-        except GeneratorExit:  # the coroutine itself is being destroyed, maybe in another context: nothing to restore
-            call.closed()
-            raise
-        except BaseException as error:
-            _detach(token)
-            call.failed(error)
-            raise
-        _detach(token)
-        _watch(call, response, tee)
-        return response
-
-    return send
-
-
-def _detach(token: Any) -> None:
-    if token is not None:
-        otel_context.detach(token)
-
-
-@guarded
-def _start(emitter: Emitter | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:
-    if emitter is None or not is_instrumentation_enabled():
-        return None
-    return recording.start(emitter, args[0] if args else kwargs["request"])
-
-
-def _watch(call: Call, response: Any, tee: type[Any]) -> None:
-    if not _follow(call, response, tee):
-        call.closed()
-
-
-@guarded
-def _follow(call: Call, response: Any, tee: type[Any]) -> bool:
-    """Read an answer that is there already, or tee one that is still to be read."""
-    content_type, coding = response.headers.get("content-type", ""), response.headers.get("content-encoding", "")
-    if response.is_closed:
-        call.answered(response.status_code, content_type, "", response.headers.raw)
-        call.received(response.content)
-        call.ended()
-    else:
-        call.answered(response.status_code, content_type, coding, response.headers.raw)
-        response.stream = tee(response.stream, call)
-    return True

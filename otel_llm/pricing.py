@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from decimal import Decimal
+from functools import cache, lru_cache
 from typing import Any, Final
 
 _logger = logging.getLogger(__name__)
@@ -26,6 +28,23 @@ _PROVIDERS: Final = {
 _OPENROUTER_SAME_PRICE: Final = ":thinking"
 _MOST_REMEMBERED: Final = 1000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+#: Prices change with the date or, at some providers, with the time of day; never within a minute.
+_MINUTE_NS: Final = 60_000_000_000
+#: Prices of tokens, in USD per million, and of searches, of which no usage tells. A model with others is priced by genai-prices
+#: itself, as are counts so large that decimals might be rounded.
+_PLAIN_PRICES: Final = frozenset(
+    {
+        "input_mtok",
+        "output_mtok",
+        "cache_read_mtok",
+        "cache_write_mtok",
+        "cache_write_1h_mtok",
+        "web_searches_kcount",
+        "storage_searches_kcount",
+    }
+)
+_MOST_TOKENS: Final = 10**9
+_NOTHING: Final = Decimal(0)
 
 _unpriced: set[tuple[str, str]] = set()
 
@@ -60,22 +79,15 @@ def price(*, provider: str, model: str, usage: TokenCounts, at_ns: int, service_
 
     For single calls only, since prices step up with the length of a prompt. ``provider`` is a name of the conventions.
     """
-    calculate = _calculator()
-    if calculate is None or (usage.input_tokens is None and usage.output_tokens is None):
+    if _calculator() is None or (usage.input_tokens is None and usage.output_tokens is None):
         return None
     try:
-        found = calculate(
-            _tokens(usage),
-            _model(provider, model),
-            provider_id=_PROVIDERS.get(provider, provider),
-            genai_request_timestamp=_EPOCH + timedelta(microseconds=at_ns // 1000),
-            price_context=_tier(service_tier),
-        )
-        cost = Cost(float(found.total_price), float(found.input_price), float(found.output_price))
-    except LookupError:
-        if len(_unpriced) < _MOST_REMEMBERED:
-            _unpriced.add((provider, model))
-        return None
+        prices = _prices(provider, model, service_tier, at_ns // _MINUTE_NS)
+        if prices is None:
+            if len(_unpriced) < _MOST_REMEMBERED:
+                _unpriced.add((provider, model))
+            return None
+        cost = _plain_cost(prices, usage) or _calculated_cost(_calculate(provider, model, service_tier, at_ns, usage))
     except (ValueError, OverflowError):
         return None
     return cost if math.isfinite(cost.total) else None
@@ -94,6 +106,76 @@ def _calculator() -> Any:
         _logger.warning("Calls are not priced: install the price list with `pip install otel-llm[prices]`")
         return None
     return calc_price
+
+
+@lru_cache(maxsize=256)
+def _prices(provider: str, model: str, service_tier: str | None, minute: int) -> Mapping[str, Any] | None:
+    """What genai-prices says of a model at a time (minutes since 1970), by its names of prices; None for an unknown model.
+
+    Kept because a calculation by genai-prices takes as long as all else that is done for a span.
+    """
+    try:
+        found = _calculate(provider, model, service_tier, minute * _MINUTE_NS, TokenCounts(0, 0))
+    except LookupError:
+        return None
+    return {name: value for name, value in vars(found.model_price).items() if value is not None}
+
+
+def _plain_cost(prices: Mapping[str, Any], usage: TokenCounts) -> Cost | None:
+    """The cost as genai-prices calculates it, to the last digit; None for what it must calculate, or refuse, itself."""
+    if usage.input_tokens is None or not prices.keys() <= _PLAIN_PRICES:
+        return None
+    read, written, long = usage.cache_read or 0, usage.cache_write or 0, usage.cache_write_1h or 0
+    given = (usage.input_tokens, usage.output_tokens or 0, read, written, long)
+    counts = _priced_counts(prices, *given)
+    if min(*given, written - long, counts["input_mtok"]) < 0 or max(given) > _MOST_TOKENS:
+        return None
+    costs = {
+        name: _rate(prices[name], usage.input_tokens) * count / 1_000_000
+        for name, count in counts.items()
+        if count and name in prices
+    }
+    output, total = costs.get("output_mtok", _NOTHING), sum(costs.values(), _NOTHING)
+    return Cost(float(total), float(total - output), float(output))
+
+
+def _priced_counts(
+    prices: Mapping[str, Any], asked: int, answered: int, read: int, written: int, written_1h: int
+) -> dict[str, int]:
+    """Tokens by the price that each has, once: what has no price of its own has that of which it is a part."""
+    read = read if "cache_read_mtok" in prices else 0
+    written_1h = written_1h if "cache_write_1h_mtok" in prices else 0
+    written = written if "cache_write_mtok" in prices else 0
+    return {
+        "input_mtok": asked - read - written,
+        "output_mtok": answered,
+        "cache_read_mtok": read,
+        "cache_write_mtok": written - written_1h,
+        "cache_write_1h_mtok": written_1h,
+    }
+
+
+def _rate(price: Any, input_tokens: int) -> Decimal:
+    """USD per million tokens; of a price in tiers that of the highest one whose start the input exceeds."""
+    if isinstance(price, Decimal):
+        return price
+    above: list[Decimal] = [tier.price for tier in price.tiers if input_tokens > tier.start]
+    return above[-1] if above else price.base
+
+
+def _calculated_cost(found: Any) -> Cost:
+    return Cost(float(found.total_price), float(found.input_price), float(found.output_price))
+
+
+def _calculate(provider: str, model: str, service_tier: str | None, at_ns: int, usage: TokenCounts) -> Any:
+    """The calculation of genai-prices. Raises LookupError for an unknown model, ValueError for counts that make no sense."""
+    return _calculator()(
+        _tokens(usage),
+        _model(provider, model),
+        provider_id=_PROVIDERS.get(provider, provider),
+        genai_request_timestamp=_EPOCH + timedelta(microseconds=at_ns // 1000),
+        price_context=_tier(service_tier),
+    )
 
 
 def _tokens(usage: TokenCounts) -> Any:
