@@ -169,7 +169,7 @@ def begin(
     if not endpoint.certain and content is not None and not endpoint.protocol.matches(_decoded(content)):
         return None
     model = _MODEL.search(content[:_PEEK]) or _MODEL.search(content[-_PEEK:]) if content else None
-    name = model[1].decode(errors="replace") if model else None
+    name = model[1].decode(errors="replace") if model else endpoint.protocol.request(None, path).model
     span_id = trace.get_current_span().get_span_context().span_id
     emission = emitter.start(Target(endpoint.provider, endpoint.protocol.operation, name, host, port))
     if emission is None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -29,20 +30,51 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class _Path:
-    """The end of a path; ``provider`` is assumed for unknown hosts. ``only``: at other hosts the path means something else."""
+    """The end of a path, and in which protocol it speaks."""
 
     ending: str
     protocol: str
+    #: Assumed for unknown hosts.
     provider: str
+    #: At the hosts of other providers, and at unknown ones, the path means something else.
     only: bool = False
+    #: What the path must hold besides.
+    holding: str = ""
+    #: The same path serves other things too, so the body decides even at a known host.
+    shared: bool = False
 
 
+#: The first row that fits counts, so longer endings stand before those that they end in.
 _PATHS: Final = (
     _Path("/chat/completions", "openai_chat", "openai"),
     _Path("/v1/messages", "anthropic_messages", "anthropic"),
+    _Path("/responses", "openai_responses", "openai"),
+    _Path("/responses/compact", "openai_responses", "openai"),
+    _Path(":generateContent", "gemini", "gcp.gemini"),
+    _Path(":streamGenerateContent", "gemini", "gcp.gemini"),
+    _Path(":embedContent", "gemini_embeddings", "gcp.gemini"),
+    _Path(":batchEmbedContents", "gemini_embeddings", "gcp.gemini"),
+    _Path(":predict", "gemini_embeddings", "gcp.vertex_ai", only=True, shared=True),
+    _Path(":rawPredict", "anthropic_messages", "gcp.vertex_ai", holding="/publishers/anthropic/"),
+    _Path(":streamRawPredict", "anthropic_messages", "gcp.vertex_ai", holding="/publishers/anthropic/"),
+    _Path("/interactions", "gemini_interactions", "gcp.gemini", only=True),
+    _Path("/api/chat", "ollama_chat", "ollama", only=True),
+    _Path("/api/generate", "ollama_generate", "ollama", only=True),
+    _Path("/api/embed", "ollama_embed", "ollama", only=True),
+    _Path("/api/embeddings", "ollama_embed", "ollama", only=True),
+    _Path("/v2/chat", "cohere_chat", "cohere"),
+    _Path("/v1/chat", "cohere_chat_v1", "cohere", only=True),
     _Path("/v1/chat", "openai_chat", "writer", only=True),
+    _Path("/v2/embed", "cohere_embed", "cohere"),
+    _Path("/v1/embed", "cohere_embed", "cohere", only=True),
+    _Path("/v1/complete", "anthropic_complete", "anthropic"),
+    _Path("/embeddings", "openai_embeddings", "openai"),
+    _Path("/completions", "openai_completions", "openai"),
 )
 _ENDINGS: Final = tuple(path.ending + slash for path in _PATHS for slash in ("", "/"))
+#: Not a generation, though the path looks like one.
+_NO_CALL: Final = "/count-tokens:"
+_FETCH: Final = re.compile(r"/responses/(resp_|gen-)[\w-]+$")
 
 
 class _Hosts:
@@ -85,14 +117,26 @@ def configure_hosts(hosts: Mapping[str, str]) -> None:
 
 def recognise(method: str, host: str, path: str, port: int | None = None) -> Endpoint | None:
     """The model call that a request is, or None. ``path`` is without the query; ``port`` is None where it is the default."""
-    if method != "POST" or not path.endswith(_ENDINGS):
+    if method == "GET":
+        return _fetch(host, path, port) if _FETCH.search(path) else None
+    if method != "POST" or not path.endswith(_ENDINGS) or _NO_CALL in path:
         return None
-    provider = _provider_at(host.lower().rstrip("."), port)
+    provider = _provider_at(_normal(host), port)
     path = path.rstrip("/")
     for known in _PATHS:
-        if path.endswith(known.ending) and (provider == known.provider or not known.only):
-            return Endpoint(provider or known.provider, PROTOCOLS[known.protocol], certain=provider is not None)
+        if path.endswith(known.ending) and known.holding in path and (provider == known.provider or not known.only):
+            certain = provider is not None and not known.shared
+            return Endpoint(provider or known.provider, PROTOCOLS[known.protocol], certain)
     return None
+
+
+def _fetch(host: str, path: str, port: int | None) -> Endpoint:
+    """Reading a response that was generated before: no generation, and so without tokens."""
+    return Endpoint(_provider_at(_normal(host), port) or "openai", PROTOCOLS["openai_responses_fetch"], certain=True)
+
+
+def _normal(host: str) -> str:
+    return host.lower().rstrip(".")
 
 
 def _provider_at(host: str, port: int | None) -> str | None:

@@ -36,6 +36,7 @@ PROVIDERS: Final = (
     Provider("azure.ai.openai", ("*.openai.azure.com", "*.cognitiveservices.azure.com")),
     Provider("azure.ai.inference", ("*.models.ai.azure.com", "*.services.ai.azure.com")),
     Provider("aws.bedrock", ("bedrock-runtime.*.amazonaws.com", "bedrock-mantle.*.api.aws")),
+    Provider("voyageai", ("api.voyageai.com",)),
     Provider("cohere", ("api.cohere.com", "api.cohere.ai")),
     Provider("perplexity", ("api.perplexity.ai",)),
     Provider("moonshot_ai", ("api.moonshot.ai", "api.moonshot.cn")),

@@ -100,11 +100,13 @@ def test_the_system_prompt_is_kept_apart(system: Any, parts: list[dict[str, Any]
             {"type": "document", "source": {"type": "content", "content": "Log"}},
             {"type": "document", "source": {"type": "content", "content": "Log"}},
         ),
+        ({"type": "document", "source": {"type": "text"}}, {"type": "document", "source": {"type": "text"}}),
         ({"type": "container_upload", "file_id": "file_1"}, {"type": "file", "modality": "document", "file_id": "file_1"}),
         (
             {"type": "tool_use", "id": "toolu_1", "name": "tide", "input": {"port": "Dover"}},
             {"type": "tool_call", "id": "toolu_1", "name": "tide", "arguments": {"port": "Dover"}},
         ),
+        ({"type": "tool_use"}, {"type": "tool_call", "id": None, "name": "", "arguments": {}}),
         (
             {"type": "tool_result", "tool_use_id": "toolu_1", "content": "3 m"},
             {"type": "tool_call_response", "id": "toolu_1", "response": "3 m"},
@@ -203,7 +205,7 @@ def test_a_body_matches_if_it_has_what_this_api_requires(body: Any, matching: bo
         ("stop_sequence", "stop"),
         ("max_tokens", "length"),
         ("tool_use", "tool_call"),
-        ("refusal", "content_filter"),
+        ("refusal", "refusal"),
         ("pause_turn", "pause_turn"),
         (None, None),
         (7, None),
@@ -332,6 +334,11 @@ def test_a_stream_is_done_at_its_last_event(event: Any, done: bool) -> None:
     fold.feed({"type": "ping"})
     fold.feed(None)
     assert fold.done is done
+
+
+def test_a_stream_in_which_nothing_came_is_an_empty_body() -> None:
+    assert folded() == folded({"type": "ping"}) == {}
+    assert folded({"type": "error", "error": {"type": "overloaded_error"}}) == {"error": {"type": "overloaded_error"}}
 
 
 def test_a_whole_message_in_a_stream_is_taken_as_it_is() -> None:

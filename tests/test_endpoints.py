@@ -91,6 +91,7 @@ def test_many_speak_the_protocol_of_anthropic(url: str, provider: str) -> None:
         ("https://gateway.example/team-7/chat/completions", ("openai", "openai_chat", False)),
         ("http://10.0.0.5:4000/v1/messages", ("anthropic", "anthropic_messages", False)),
         ("https://evil-api.openai.com.example/v1/chat/completions", ("openai", "openai_chat", False)),
+        ("https://lb.eu-west-1.elb.amazonaws.com/v1/chat/completions", ("openai", "openai_chat", False)),
         ("https://.openai.azure.com/chat/completions", ("openai", "openai_chat", False)),
     ],
 )
@@ -106,7 +107,12 @@ def test_an_unknown_host_is_told_by_the_path_but_not_certain(url: str, endpoint:
         "https://api.openai.com/v1/chat/completions/chatcmpl-1",
         "https://api.openai.com/v1/threads/t/messages",
         "https://api.openai.com/v1/models",
-        "https://api.cohere.com/v1/chat",
+        "https://api.cohere.com/v2/rerank",
+        "https://generativelanguage.googleapis.com/v1beta/models/gemini-2.5-pro:countTokens",
+        "https://us-central1-aiplatform.googleapis.com/v1/projects/p/locations/l/publishers/anthropic/models/count-tokens:rawPredict",
+        "https://us-central1-aiplatform.googleapis.com/v1/projects/p/locations/l/publishers/mistralai/models/m:rawPredict",
+        "https://news.example/interactions",
+        "https://api.openai.com/v1/responses/resp_1/cancel",
         "https://chat.example/v1/chat",
         "https://shop.example/orders",
         "https://shop.example",
@@ -136,6 +142,22 @@ NAMES = {
     "mistral": "mistral_ai",
     "moonshotai": "moonshot_ai",
     "xai": "x_ai",
+    "vertex": "gcp.vertex_ai",
+    "bedrock": "aws.bedrock",
+}
+PROTOCOL_OF = {
+    "chat_completions": "openai_chat",
+    "messages": "anthropic_messages",
+    "responses": "openai_responses",
+    "completions": "openai_completions",
+    "embeddings": "openai_embeddings",
+    "generateContent": "gemini",
+    "streamGenerateContent": "gemini",
+    "batchEmbedContents": "gemini_embeddings",
+    "interactions": "gemini_interactions",
+    "ollama_chat": "ollama_chat",
+    "ollama_generate": "ollama_generate",
+    "cohere_chat": "cohere_chat",
 }
 
 
@@ -144,7 +166,7 @@ NAMES = {
 def test_a_recorded_url_is_recognised(path: Path) -> None:
     exchange = json.loads(path.read_text())
     provider = NAMES.get(exchange["provider"], exchange["provider"])
-    protocol = {"chat_completions": "openai_chat", "messages": "anthropic_messages"}.get(exchange["api"])
+    protocol = PROTOCOL_OF.get(exchange["api"])
     expected = (provider, protocol, exchange["provider"] != "local") if protocol else None
     assert found(exchange["request"]["url"], exchange["request"]["method"]) == expected
 
@@ -166,10 +188,13 @@ def test_configured_hosts_come_before_the_known_ones() -> None:
 
 
 def test_the_closest_pattern_counts() -> None:
-    configure_hosts({"*.corp": "openai", "*.eu.corp": "mistral_ai", "*:9000": "ollama", "gpu.eu.corp:9000": "vllm"})
+    configure_hosts(
+        {"*.corp": "openai", "*.eu.corp": "mistral_ai", "*.corp:8443": "groq", "*:9000": "ollama", "gpu.eu.corp:9000": "vllm"}
+    )
     chat = "/v1/chat/completions"
     assert found(f"https://a.eu.corp{chat}") == ("mistral_ai", "openai_chat", True)
     assert found(f"https://a.us.corp:9000{chat}") == ("openai", "openai_chat", True)
+    assert found(f"https://a.us.corp:8443{chat}") == ("groq", "openai_chat", True)
     assert found(f"https://gpu.eu.corp:9000{chat}") == ("vllm", "openai_chat", True)
     assert found(f"https://anywhere.example:9000{chat}") == ("ollama", "openai_chat", True)
 
@@ -193,13 +218,13 @@ def test_a_faulty_environment_is_ignored_with_one_warning(
 
 def test_hosts_are_read_from_text() -> None:
     assert parse_provider_hosts(
-        "LLM.internal=openai,10.0.0.5:8080=openrouter, *.corp=azure.ai.openai,[::1]:80=vllm,*:81=tgi,"
+        "LLM.internal=openai,10.0.0.5:8080=openrouter, *.corp=azure.ai.openai,[::1]:65535=vllm,*:1=tgi,"
     ) == {
         "llm.internal": "openai",
         "10.0.0.5:8080": "openrouter",
         "*.corp": "azure.ai.openai",
-        "[::1]:80": "vllm",
-        "*:81": "tgi",
+        "[::1]:65535": "vllm",
+        "*:1": "tgi",
     }
     assert parse_provider_hosts("") == {}
 
@@ -207,7 +232,7 @@ def test_hosts_are_read_from_text() -> None:
 def test_every_fault_is_named_and_no_credentials_are_shown() -> None:
     with pytest.raises(ConfigurationError) as raised:
         parse_provider_hosts(
-            "nonsense,=openai,a=,https://user:secret@b/v1=openai,c:99999=openai,*.d.*=openai,e=open ai,f=x,f=y"
+            "nonsense,=openai,a=,https://user:secret@b/v1=openai,c:65536=openai,c:0=openai,*.d.*=openai,e=open ai,f=x,f=y"
         )
     form = "is not of the form host=provider"
     host = "does not begin with a host: write name, name:port or *.suffix, without scheme and path"
@@ -218,7 +243,8 @@ def test_every_fault_is_named_and_no_credentials_are_shown() -> None:
             f"'=openai' {form}",
             f"'a=' {form}",
             f"'b/v1=openai' {host}",
-            "'c:99999=openai' has a port that does not exist",
+            "'c:65536=openai' has a port that does not exist",
+            "'c:0=openai' has a port that does not exist",
             f"'*.d.*=openai' {host}",
             "'e=open ai' does not end with a provider's name, such as openai or azure.ai.openai",
             "'f=y' is given twice, also as 'x'",

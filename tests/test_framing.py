@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otel_llm.protocols import framing
+from otel_llm.protocols import framing, framing_document
 from otel_llm.protocols.framing import DONE, Format, Framing, decode_json
 
 
@@ -167,6 +167,97 @@ def test_the_first_bytes_decide_whatever_the_content_type_says(content_type: str
     assert (reader.format, events) == (found, [{"n": 1}])
 
 
+# --- lines ------------------------------------------------------------------------------------------------------------
+
+NDJSON = "application/x-ndjson; charset=utf-8"
+
+
+@pytest.mark.parametrize("content_type", [NDJSON, "application/jsonl", "application/stream+json"])
+def test_a_line_is_an_event_as_soon_as_it_is_complete(content_type: str) -> None:
+    reader = Framing(content_type)
+    assert reader.feed(b'{"n":1}') == []
+    assert reader.feed(b'\n{"n"') == [{"n": 1}]
+    assert reader.feed(b':2}\n{"n":3}\n') == [{"n": 2}, {"n": 3}]
+    assert reader.end() == []
+    assert (reader.format, reader.streamed, reader.skipped) == (Format.LINES, True, 0)
+
+
+@pytest.mark.parametrize("content_type", [None, "application/json", "text/event-stream", "text/plain"])
+def test_lines_under_another_content_type_show_by_the_second_one(content_type: str | None) -> None:
+    reader = Framing(content_type)
+    assert reader.feed(b'{"n":1}\n') == []
+    assert reader.feed(b"\r\n ") == []
+    assert not reader.streamed
+    assert reader.feed(b"{") == [{"n": 1}]
+    assert reader.streamed
+    assert reader.feed(b'"n":2}\n') == [{"n": 2}]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"n":1}\r\n{"n":2}\r\n',
+        b'\n\n{"n":1}\n\n \n{"n":2}',
+        b'\xef\xbb\xbf{"n":1}\n{"n":2}',
+        b'  {"n":1  }  \n\t{"n":2}\n\n',
+    ],
+    ids=["CRLF", "blank lines", "byte order mark", "spaces"],
+)
+@pytest.mark.parametrize("content_type", [NDJSON, None])
+def test_what_may_stand_around_lines(body: bytes, content_type: str | None) -> None:
+    assert read(body, content_type=content_type) == [{"n": 1}, {"n": 2}]
+    assert read(*(bytes([byte]) for byte in body), content_type=content_type) == [{"n": 1}, {"n": 2}]
+
+
+@pytest.mark.parametrize("broken", [b"{broken", b"upstream connect error", b'{"n":', b"}"])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_line_that_is_broken_is_counted_and_the_next_is_read(broken: bytes, place: int) -> None:
+    lines = [b'{"n":1}', b'{"n":2}']
+    lines.insert(place, broken)
+    reader = Framing(NDJSON)
+    assert [*reader.feed(b"\n".join(lines)), *reader.end()] == [{"n": 1}, {"n": 2}]
+    assert (reader.format, reader.skipped) == (Format.LINES, 1)
+
+
+@pytest.mark.parametrize("content_type", [None, "application/json", NDJSON])
+@pytest.mark.parametrize(
+    "body",
+    [b'{\n  "n": 1\n}\n', b'{\r\n\r\n"n": {\r\n}}', b'{\n"n": [\n{"n": 1}\n]}'],
+    ids=["indented", "CRLF", "an object on a line of its own"],
+)
+def test_a_document_that_is_spread_over_lines_is_one(body: bytes, content_type: str | None) -> None:
+    for pieces in ([body], [bytes([byte]) for byte in body]):
+        reader = Framing(content_type)
+        assert [event for piece in pieces for event in reader.feed(piece)] == []
+        assert reader.end() == [decode_json(body)]
+        assert not reader.streamed
+
+
+@pytest.mark.parametrize("body", [b'{"n":\n1}', b'{"n":1}\n', b'{"n":1}\r\n \n', b'{"n":1,\n\n"m":{}}'])
+def test_a_document_with_line_ends_is_one(body: bytes) -> None:
+    reader = Framing("application/json")
+    assert [*reader.feed(body), *reader.end()] == [decode_json(body)]
+    assert (reader.format, reader.skipped) == (Format.DOCUMENT, 0)
+
+
+def test_no_lines_are_still_a_stream() -> None:
+    reader = Framing(NDJSON)
+    assert (reader.end(), reader.streamed) == ([], True)
+
+
+@pytest.mark.parametrize("body", [b'{"error":"no"}', b"{", b"no json"])
+def test_the_content_type_decides_about_a_single_line(body: bytes) -> None:
+    document, lines = Framing("application/json"), Framing(NDJSON)
+    for reader in (document, lines):
+        reader.feed(body)
+        reader.end()
+    assert (document.format, lines.format) == (Format.DOCUMENT, Format.LINES)
+
+
+def test_a_done_among_lines_ends_them() -> None:
+    assert read(b'{"n":1}\n[DONE]\n', content_type=NDJSON) == [{"n": 1}, DONE]
+
+
 # --- laws -------------------------------------------------------------------------------------------------------------
 
 WIRE_BYTES = st.lists(
@@ -182,6 +273,7 @@ WIRE_BYTES = st.lists(
                 b": c",
                 b"[DONE]",
                 b'{"a":1}',
+                b'{"a":1}\n',
                 b"[",
                 b"{",
                 b"\xef\xbb\xbf",
@@ -220,23 +312,50 @@ def test_an_end_gives_nothing_twice() -> None:
     assert (document.end(), stream.end()) == ([], [])
 
 
-@pytest.mark.parametrize("start", [b"data: ", b'{"n": "', b"data: x\n", b"no json"], ids=["line", "document", "event", "text"])
-def test_bytes_without_end_are_given_up(start: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("start", "content_type"),
+    [
+        (b"data: ", None),
+        (b'{"n": "', None),
+        (b"data: x\n", None),
+        (b"no json", None),
+        (b'{"n": "', NDJSON),
+        (b'{"n":1}\n{"', None),
+    ],
+    ids=["event's line", "document", "event", "text", "line", "second line"],
+)
+def test_bytes_without_end_are_given_up(start: bytes, content_type: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(framing, "MAX_PENDING", 1000)
-    reader = Framing()
+    reader = Framing(content_type)
     reader.feed(start)
     for _ in range(200):
-        reader.feed(start if start.endswith(b"\n") else b"0123456789")
+        reader.feed(start if start == b"data: x\n" else b"0123456789")
     assert reader.overflowed
     assert reader.feed(b'\n\ndata: {"n":1}\n\n') == []
     assert reader.end() == []
 
 
-def test_a_long_stream_is_not_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_skipped_before_a_body_was_given_up_is_still_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(framing, "MAX_PENDING", 10)
+    reader = Framing(NDJSON)
+    assert [*reader.feed(b"{broken\n"), *reader.feed(b"12345678901"), *reader.end()] == []
+    assert (reader.overflowed, reader.skipped) == (True, 1)
+
+
+def test_a_document_is_searched_for_lines_only_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at: list[bytes] = []
+    monkeypatch.setattr(framing_document, "_is_object", lambda line: bool(looked_at.append(line)))
+    body = b'{\n"n": [' + b"1,\n" * 100 + b"1]}"
+    assert read(*(bytes([byte]) for byte in body)) == [{"n": [1] * 101}]
+    assert looked_at == [b"{"]
+
+
+@pytest.mark.parametrize("line", [b'data: {"n":%d}\n\n', b'{"n":%d}\n'], ids=["events", "lines"])
+def test_a_long_stream_is_not_given_up(line: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(framing, "MAX_PENDING", 100)
     reader = Framing()
-    events = [event for n in range(100) for event in reader.feed(b'data: {"n":%d}\n\n' % n)]
-    assert events == [{"n": n} for n in range(100)]
+    halves = [half for n in range(100) for half in ((line % n)[:9], (line % n)[9:])]
+    assert [event for half in halves for event in reader.feed(half)] == [{"n": n} for n in range(100)]
     assert not reader.overflowed
 
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 from typing import Protocol as Interface
 
-import otel_llm.protocols.anthropic_messages as anthropic_messages
-import otel_llm.protocols.openai_chat as openai_chat
 from otel_llm.protocols.facts import Body, ErrorFacts, Message, Part, RequestFacts, ResponseFacts, ToolDefinition, Usage
 
 __all__ = [
@@ -57,7 +56,30 @@ class Protocol:
     fold: Callable[[], Fold]
 
 
-PROTOCOLS: dict[str, Protocol] = {
-    module.NAME: Protocol(module.NAME, module.OPERATION, module.matches, module.request, module.response, module.Fold)
-    for module in (openai_chat, anthropic_messages)
-}
+_MODULES = (
+    "openai_chat",
+    "openai_responses",
+    "openai_responses_fetch",
+    "openai_completions",
+    "openai_embeddings",
+    "anthropic_messages",
+    "anthropic_complete",
+    "gemini",
+    "gemini_embeddings",
+    "gemini_interactions",
+    "ollama_chat",
+    "ollama_generate",
+    "ollama_embed",
+    "cohere_chat",
+    "cohere_chat_v1",
+    "cohere_embed",
+)
+
+
+def _load(module: str) -> Protocol:
+    found = import_module(f"otel_llm.protocols.{module}")
+    return Protocol(found.NAME, found.OPERATION, found.matches, found.request, found.response, found.Fold)
+
+
+#: Name of a protocol -> the protocol.
+PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in map(_load, _MODULES)}

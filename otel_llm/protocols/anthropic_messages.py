@@ -9,6 +9,7 @@ from otel_llm.protocols.anthropic_messages_blocks import read_content
 from otel_llm.protocols.anthropic_messages_fold import Fold
 from otel_llm.protocols.facts import Message, RequestFacts, ResponseFacts, ToolDefinition, Usage
 from otel_llm.protocols.failure import failure
+from otel_llm.protocols.gemini_path import is_stream, model_of
 from otel_llm.protocols.values import (
     AttributeTable,
     count,
@@ -33,16 +34,18 @@ _FINISH_REASONS: Final = {
     "stop_sequence": "stop",
     "max_tokens": "length",
     "tool_use": "tool_call",
-    "refusal": "content_filter",
 }
 
 
 def matches(body: Any) -> bool:
-    """A model, the limit on tokens that this API alone requires, and messages with roles."""
+    """A model (or the version of the format, where the model is in the path), the limit on tokens that this API alone requires, and
+    messages with roles.
+    """
     body = mapping(body)
     messages = elements(body.get("messages"))
     speak = bool(messages) and all(text(mapping(message).get("role")) for message in messages)
-    return speak and text(body.get("model")) is not None and count(body.get("max_tokens")) is not None
+    named = text(body.get("model")) or text(body.get("anthropic_version"))
+    return speak and named is not None and count(body.get("max_tokens")) is not None
 
 
 # --- request ----------------------------------------------------------------------------------------------------------
@@ -66,12 +69,12 @@ _OUTPUT_ATTRIBUTES: Final[AttributeTable] = {
 
 
 def request(body: Any, path: str) -> RequestFacts:
-    """Facts of a request. The path says nothing: this API has the model in the body."""
+    """Facts of a request. Vertex AI has the model in the path (``.../models/{model}:streamRawPredict``), others in the body."""
     body = mapping(body)
     return RequestFacts(
         operation=semconv.CHAT,
-        model=text(body.get("model")),
-        stream=body.get("stream") is True,
+        model=text(body.get("model")) or model_of(path),
+        stream=body.get("stream") is True or ("stream" not in body and is_stream(path)),
         attributes=read_attributes(body, _ATTRIBUTES) | read_attributes(mapping(body.get("output_config")), _OUTPUT_ATTRIBUTES),
         system=read_content(body.get("system")),
         messages=[_read_message(message, "user") for message in mappings(body.get("messages"))],

@@ -1,53 +1,43 @@
 """Bytes of a response body, in whatever pieces they arrive, to decoded events.
 
-A body is an event stream (server-sent events), a JSON document, or a JSON array whose elements are events. The format is decided
-from the first bytes, because content types are missing or wrong on real wires; the content type only decides where the bytes say
-nothing. Nothing here raises, and memory is bounded.
+A body is an event stream (server-sent events), one JSON document a line, a JSON document, or a JSON array whose elements are events.
+The format is decided from the bytes, because content types are missing or wrong on real wires; the content type only decides where
+the bytes say nothing. Nothing here raises, and memory is bounded.
 """
 
 from __future__ import annotations
 
 import enum
-import json
 from typing import Any, Final
 
-from pydantic_core import from_json
+from otel_llm.protocols.framing_document import DocumentReader
+from otel_llm.protocols.framing_events import EventReader
+from otel_llm.protocols.framing_json import DONE, decode_json
+from otel_llm.protocols.framing_lines import LineReader
 
-#: The event that ends a stream of OpenAI's kind, which is not JSON. Given to ``Fold.feed`` like any other.
-DONE: Final = "[DONE]"
+__all__ = ["DONE", "MAX_PENDING", "Format", "Framing", "decode_json"]
 
 #: Bytes that may wait for the end of their line, event or document.
 MAX_PENDING: Final = 16 * 1024 * 1024
 
 _BOM: Final = b"\xef\xbb\xbf"
 _FIELD_STARTS: Final = (b":", b"data:", b"event:", b"id:", b"retry:")
+_EVENT_TYPE: Final = "text/event-stream"
+_LINE_TYPES: Final = frozenset(
+    f"application/{name}"
+    for name in ("x-ndjson", "ndjson", "jsonl", "x-jsonl", "jsonlines", "x-jsonlines", "json-lines", "stream+json")
+)
+#: The first line of a document that is spread over lines, whatever its content type says.
+_SPREAD: Final = (b"{\n", b"{\r\n")
 
 
 class Format(enum.Enum):
-    """What a body was found to be. Of an event stream and an array the events are to be folded; a document is the body itself."""
+    """What a body was found to be. A document is the body itself; of the others the events are to be folded."""
 
     EVENTS = "server-sent events"
+    LINES = "JSON lines"
     DOCUMENT = "JSON document"
     ARRAY = "JSON array"
-
-
-def decode_json(data: bytes | str, *, nan: bool = True) -> Any:
-    """The value of a JSON text. Takes invalid UTF-8 (replaced), a byte order mark, lone surrogates and, with ``nan``, NaN and Infinity.
-
-    Raises ValueError, and nothing else, if it is not JSON or nested too deeply.
-    """
-    try:
-        return from_json(data, allow_inf_nan=nan)
-    except ValueError:
-        decoded = data if isinstance(data, str) else data.decode("utf-8", "replace")
-    try:
-        return json.loads(decoded.removeprefix("\ufeff"), parse_constant=None if nan else _refuse)
-    except RecursionError:
-        raise ValueError("the JSON is nested too deeply") from None
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is not JSON")
 
 
 class Framing:
@@ -56,145 +46,94 @@ class Framing:
     An event is decoded JSON, or ``DONE``. An ``event: error`` is always given as ``{"error": ...}``, whatever its data looks like.
     """
 
-    __slots__ = ("_after_cr", "_data", "_data_size", "_event", "_pending", "_tail", "_type", "format", "overflowed", "skipped")
+    __slots__ = ("_reader", "_type", "format", "overflowed", "skipped")
 
     def __init__(self, content_type: str | None = None) -> None:
         self._type = (content_type or "").partition(";")[0].strip().lower()
-        #: None until the first bytes have decided.
+        #: None until the first bytes have decided. A document may still turn out to be lines, before it gives any event.
         self.format: Format | None = None
         #: Events that could not be decoded.
         self.skipped = 0
         #: More than ``MAX_PENDING`` bytes came without an end of line, event or document; the rest of the body is not read.
         self.overflowed = False
-        self._tail: list[bytes] = []
-        self._data: list[bytes] = []
-        self._data_size = 0
-        self._pending = 0
-        self._event = b""
-        self._after_cr = False
+        self._reader: DocumentReader | EventReader | LineReader = DocumentReader()
 
     @property
     def streamed(self) -> bool:
         """Whether the events are pieces of the answer, to be folded, rather than the whole body."""
-        return self.format in (Format.EVENTS, Format.ARRAY)
+        return self.format not in (None, Format.DOCUMENT)
 
     def feed(self, data: bytes) -> list[Any]:
         if not data or self.overflowed:
             return []
         if self.format is None:
             data = self._sniff(data)
-        events: list[Any] = []
-        if self.format is Format.EVENTS:
-            events = self._read_lines(data)
-        elif self.format is not None:
-            self._keep(data)
-        if self._pending > MAX_PENDING:
-            self._give_up()
+        events = self._read(data)
+        self.skipped = self._reader.skipped
+        if self._reader.pending > MAX_PENDING:
+            self.overflowed = True
+            self._reader = DocumentReader()
         return events
 
     def end(self) -> list[Any]:
-        """What was still waiting: a last event without its blank line, or the document."""
-        if self.format is None:
-            self.format = Format.EVENTS if self._type == "text/event-stream" else Format.DOCUMENT
-        if self.format is Format.EVENTS:
-            return self._read_lines(b"\n\n")
-        whole = b"".join(self._tail)
-        self._tail.clear()
-        return self._decode_document(whole) if whole.strip() else []
+        """What was still waiting: a last event without its blank line, a last line without its end, or the document."""
+        if self.overflowed:
+            return []
+        events = self._decide(self._format_by_type()) if self.format is None else []
+        events += self._reader.end()
+        self.skipped = self._reader.skipped
+        if self.format is Format.ARRAY:
+            return events[0] if events and isinstance(events[0], list) else []
+        return events
 
     def _sniff(self, data: bytes) -> bytes:
         """Decide the format, if the bytes so far allow it; gives the bytes to go on with."""
-        head = b"".join((*self._tail, data)).lstrip()
-        self._tail.clear()
+        assert isinstance(self._reader, DocumentReader)
+        head = (self._reader.take() + data).lstrip()
         while head.startswith(_BOM):
             head = head[len(_BOM) :].lstrip()
-        if head[:1] in (b"{", b"["):
-            self.format = Format.ARRAY if head[:1] == b"[" else Format.DOCUMENT
-        elif head.startswith(_FIELD_STARTS):
-            self.format = Format.EVENTS
-        elif any(start.startswith(head) for start in (*_FIELD_STARTS, _BOM)):
-            self._keep(head)
-        else:
-            self.format = Format.EVENTS if self._type == "text/event-stream" else Format.DOCUMENT
+        found = self._format_of(head)
+        if found is not None:
+            self._decide(found)
         return head
 
-    def _keep(self, data: bytes) -> None:
-        self._tail.append(data)
-        self._pending += len(data)
+    def _format_of(self, head: bytes) -> Format | None:
+        """None: there are too few bytes."""
+        if head.startswith(b"["):
+            return Format.ARRAY
+        if head.startswith(b"{") and self._type in _LINE_TYPES:
+            if head.startswith(_SPREAD):
+                return Format.DOCUMENT
+            return None if head in (b"{", b"{\r") else Format.LINES
+        if head.startswith(b"{"):
+            return Format.DOCUMENT
+        if head.startswith(_FIELD_STARTS):
+            return Format.EVENTS
+        if any(start.startswith(head) for start in (*_FIELD_STARTS, _BOM)):
+            return None
+        return self._format_by_type()
 
-    def _give_up(self) -> None:
-        self.overflowed = True
-        self._tail.clear()
-        self._data.clear()
-        self._pending = 0
+    def _format_by_type(self) -> Format:
+        if self._type in _LINE_TYPES:
+            return Format.LINES
+        return Format.EVENTS if self._type == _EVENT_TYPE else Format.DOCUMENT
 
-    # --- server-sent events -------------------------------------------------------------------------------------------
-
-    def _read_lines(self, data: bytes) -> list[Any]:
-        if self._after_cr and data[:1] == b"\n":  # CR LF, cut in two
-            data = data[1:]
-        self._after_cr = data[-1:] == b"\r"
-        if b"\r" in data:
-            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        first, *lines = data.split(b"\n")
-        self._keep(first)
-        if not lines:
+    def _decide(self, found: Format) -> list[Any]:
+        """Read on in this format; gives the events of the bytes that were kept."""
+        assert isinstance(self._reader, DocumentReader)
+        self.format = found
+        if found not in (Format.EVENTS, Format.LINES):
             return []
-        lines.insert(0, b"".join(self._tail))
-        self._tail = [lines.pop()]
-        return self._read_fields(lines)
+        kept = self._reader.take()
+        self._reader = EventReader() if found is Format.EVENTS else LineReader()
+        return self._reader.feed(kept)
 
-    def _read_fields(self, lines: list[bytes]) -> list[Any]:
-        events: list[Any] = []
-        for line in lines:
-            if line.startswith(b"data:"):
-                self._data.append(line[5:])
-                self._data_size += len(line)
-            elif line.startswith(b"event:"):
-                self._event = line[6:].strip()
-            elif not line:
-                if self._data:
-                    self._decode_event(events)
-                self._event = b""
-        self._pending = len(self._tail[0]) + self._data_size
-        return events
-
-    def _decode_event(self, events: list[Any]) -> None:
-        data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
-        self._data.clear()
-        self._data_size = 0
-        is_error = self._event == b"error"
-        try:
-            event = decode_json(data)
-        except ValueError:
-            stripped = data.strip()
-            if stripped == b"[DONE]":
-                event = DONE
-            elif is_error:
-                event = stripped.decode("utf-8", "replace")
-            else:
-                self.skipped += bool(stripped)
-                return
-        if is_error and not (isinstance(event, dict) and "error" in event):
-            event = {"error": event}
-        events.append(event)
-
-    # --- documents ----------------------------------------------------------------------------------------------------
-
-    def _decode_document(self, whole: bytes) -> list[Any]:
-        try:
-            document = decode_json(whole)
-        except ValueError:
-            self.skipped += 1
-            document = _decode_cut(whole)
-        if self.format is Format.ARRAY:
-            return document if isinstance(document, list) else []
-        return [] if document is None else [document]
-
-
-def _decode_cut(whole: bytes) -> Any:
-    """As much as arrived of a document that was cut off; None for anything that is not the beginning of JSON."""
-    try:
-        return from_json(whole, allow_partial="trailing-strings")
-    except ValueError:
-        return None
+    def _read(self, data: bytes) -> list[Any]:
+        reader = self._reader
+        if not isinstance(reader, DocumentReader):
+            return reader.feed(data)
+        if self.format is Format.DOCUMENT and reader.has_lines(data):
+            return self._decide(Format.LINES)
+        if self.format is not Format.DOCUMENT:
+            reader.keep(data)
+        return []
