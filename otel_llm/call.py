@@ -30,6 +30,9 @@ from otel_llm.response_headers import header_attributes
 MAX_REQUEST_BYTES: Final = 32 * 1024 * 1024
 _PEEK = 2048
 _MODEL = re.compile(rb'"model"\s*:\s*"([^"\\]{1,200})"')
+#: Providers that have both of OpenAI's APIs for chat, and which of them a protocol is.
+_OPENAI: Final = frozenset({"openai", "azure.ai.openai"})
+_API_TYPES: Final = {"openai_chat": "chat_completions", "openai_responses": "responses"}
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 open_calls = OpenCalls()
@@ -176,6 +179,8 @@ def begin(
         return None
     body = _decoded(content) if content is not None and len(content) <= MAX_REQUEST_BYTES else None
     facts = endpoint.protocol.request(body, path)
+    if endpoint.provider in _OPENAI and endpoint.protocol.name in _API_TYPES:
+        facts.attributes[sc.OPENAI_API_TYPE] = _API_TYPES[endpoint.protocol.name]
     sent = _Sent(span_id, host, path, content) if content else None
     return Call(endpoint, emission, facts, sent=sent, tries_before=_tries_before(retried, sent))
 

@@ -62,6 +62,7 @@ USAGE_REASONING: Final = "gen_ai.usage.reasoning.output_tokens"
 #: Not in the conventions; the name in common use, a double in USD, set only when the provider itself reported a cost.
 USAGE_COST: Final = "gen_ai.usage.cost"
 
+OPENAI_API_TYPE: Final = "openai.api.type"
 OPENAI_REQUEST_SERVICE_TIER: Final = "openai.request.service_tier"
 OPENAI_RESPONSE_SERVICE_TIER: Final = "openai.response.service_tier"
 OPENAI_SYSTEM_FINGERPRINT: Final = "openai.response.system_fingerprint"

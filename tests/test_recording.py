@@ -74,6 +74,7 @@ def test_a_plain_call_is_one_span(caller: Caller, recorded: SpanSink) -> None:
         "gen_ai.request.model": "gpt-4o",
         "gen_ai.request.temperature": 0.5,
         "gen_ai.request.max_tokens": 50,
+        "openai.api.type": "chat_completions",
         "gen_ai.response.id": "chatcmpl-1",
         "gen_ai.response.model": "gpt-4o-2024-08-06",
         "gen_ai.response.finish_reasons": ("stop",),
