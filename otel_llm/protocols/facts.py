@@ -29,6 +29,8 @@ class Usage:
     cache_write_5m: int | None = None
     cache_write_1h: int | None = None
     reasoning: int | None = None
+    #: Parts of the input and output by modality, under the conventions' names (``gen_ai.usage.audio.input_tokens``, ...).
+    modalities: dict[str, int] = field(default_factory=dict)
     #: USD, as reported by the provider itself.
     cost: float | None = None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from otel_llm.protocols.facts import Usage
+from otel_llm.protocols.modalities import from_list
 from otel_llm.protocols.values import count
 
 
@@ -16,6 +17,8 @@ def read_usage(usage: dict[str, Any]) -> Usage:
         output_tokens=total(count(usage.get("candidatesTokenCount")), thoughts),
         cache_read=count(usage.get("cachedContentTokenCount")),
         reasoning=thoughts,
+        modalities=from_list("input", usage.get("promptTokensDetails"))
+        | from_list("output", usage.get("candidatesTokensDetails")),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from otel_llm.protocols.facts import Usage
+from otel_llm.protocols.modalities import from_fields
 from otel_llm.protocols.values import count, mapping, mappings, number, text
 
 #: xAI reports what it charged in ticks (docs.x.ai, "Cost Tracking").
@@ -25,6 +26,7 @@ def read_usage(body: dict[str, Any]) -> Usage:
         cache_read=_cache_read(usage, prompt),
         cache_write=count(prompt.get("cache_write_tokens")),
         reasoning=reasoning,
+        modalities=from_fields("input", prompt) | from_fields("output", usage.get("completion_tokens_details")),
         cost=_cost(usage),
     )
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 from otel_llm import semconv
 from otel_llm.protocols.facts import ErrorFacts, Message, ResponseFacts, Scalar, Usage
 from otel_llm.protocols.failure import failure
+from otel_llm.protocols.modalities import from_fields
 from otel_llm.protocols.openai_chat_usage import read_usage
 from otel_llm.protocols.openai_responses_fold import Fold
 from otel_llm.protocols.openai_responses_items import awaits_client, kind_of, read_item
@@ -95,6 +96,7 @@ def _read_usage(body: dict[str, Any]) -> Usage:
         cache_read=count(given.get("cached_tokens")),
         cache_write=count(given.get("cache_write_tokens")),
         reasoning=count(mapping(usage.get("output_tokens_details")).get("reasoning_tokens")),
+        modalities=from_fields("input", given) | from_fields("output", usage.get("output_tokens_details")),
         cost=read_usage({"usage": usage}).cost,
     )
 

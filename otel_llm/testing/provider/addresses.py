@@ -49,5 +49,25 @@ class Addresses(LoopbackServer):
         """Cumulative usage in every chunk."""
         return self._address("perplexity")
 
+    @property
+    def mistral(self) -> str:
+        """For ``Mistral(server_url=...)``. Usage on the finishing chunk; thinking among the content's parts."""
+        return self._address("mistral")
+
+    @property
+    def google(self) -> str:
+        """For ``genai.Client(http_options={"base_url": ...})``."""
+        return self._address("google")
+
+    @property
+    def ollama(self) -> str:
+        """For ``ollama.Client(host=...)``. Needs no key."""
+        return self._address("ollama")
+
+    @property
+    def cohere(self) -> str:
+        """For ``cohere.ClientV2(base_url=...)``."""
+        return self._address("cohere")
+
     def _address(self, vendor: str) -> str:
         return self.base_url + DIALECTS[vendor].path

@@ -8,7 +8,6 @@ from typing import Any
 from otel_llm.testing.provider import sse
 from otel_llm.testing.provider.completion import Call, Completion, split
 from otel_llm.testing.provider.dialects import Dialect, UsageAt
-from otel_llm.testing.provider.exchange import Exchange
 
 #: Seconds since the epoch, in each answer.
 CREATED = 1_760_000_000
@@ -18,7 +17,7 @@ def body(completion: Completion) -> dict[str, Any]:
     """The body of a call without streaming."""
     message: dict[str, Any] = {"role": "assistant", "content": completion.text or None, "refusal": None}
     if completion.reasoning:
-        message |= completion.dialect.reasoning(completion.reasoning)
+        message |= _beside(completion.dialect.reasoning(completion.reasoning), completion.text)
     if completion.calls:
         message["tool_calls"] = [
             {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
@@ -30,11 +29,11 @@ def body(completion: Completion) -> dict[str, Any]:
     return _head(completion, "chat.completion") | {"choices": [choice], "usage": usage} | extra
 
 
-def stream(completion: Completion, *, with_usage: bool) -> list[bytes]:
+def stream(completion: Completion) -> list[bytes]:
     """The pieces of a regular stream, an event each."""
     chunks = [_chunk(completion, delta) for delta in _deltas(completion)]
     chunks.append(_chunk(completion, {}, completion.stop_reason))
-    if with_usage:
+    if sends_usage(completion):
         _add_usage(completion, chunks)
     return [*_start(completion.dialect), *map(sse.frame, _noisy(completion.dialect, chunks)), sse.DONE]
 
@@ -52,11 +51,21 @@ def failed_stream(completion: Completion, error: dict[str, Any]) -> list[bytes]:
             return [*start, sse.frame(last), sse.DONE]
 
 
-def sends_usage(dialect: Dialect, exchange: Exchange) -> bool:
-    """Whether the stream that answers this request carries usage."""
-    options = exchange.body.get("stream_options")
-    asked = isinstance(options, dict) and options.get("include_usage") is True
-    return asked or not dialect.usage_on_request
+def asks_for_usage(completion: Completion) -> bool:
+    """Whether the request wants usage in its stream."""
+    options = completion.exchange.get("stream_options")
+    return isinstance(options, dict) and options.get("include_usage") is True
+
+
+def sends_usage(completion: Completion) -> bool:
+    """Whether the stream that answers the request carries usage."""
+    return asks_for_usage(completion) or not completion.dialect.usage_on_request
+
+
+def _beside(reasoning: dict[str, Any], text: str) -> dict[str, Any]:
+    """Fields of a message; where reasoning is part of the content, the text is the next part."""
+    parts = reasoning.get("content")
+    return reasoning if parts is None else {"content": [*parts, *([{"type": "text", "text": text}] if text else [])]}
 
 
 def _deltas(completion: Completion) -> Iterator[dict[str, Any]]:

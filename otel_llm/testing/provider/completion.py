@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
+from pydantic_core import from_json
+
 from otel_llm.protocols.facts import Usage
+from otel_llm.testing.provider.apis import Api
 from otel_llm.testing.provider.dialects import Dialect
-from otel_llm.testing.provider.exchange import ANTHROPIC_MESSAGES, Exchange
+from otel_llm.testing.provider.exchange import Exchange
 from otel_llm.testing.provider.reply import Reply
 from otel_llm.testing.provider.tokens import count, made_up, priced
 
@@ -17,11 +20,19 @@ _ECHOED_CHARACTERS = 200
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A tool call with its id, and its arguments as the JSON text that goes out."""
+    """A tool call with its id ("": none), and its arguments as the JSON text that goes out."""
 
     id: str
     name: str
     arguments: str
+
+    @property
+    def decoded(self) -> Any:
+        """The arguments as an object, for APIs that send them so; as they are if they are broken JSON."""
+        try:
+            return from_json(self.arguments)
+        except ValueError:
+            return self.arguments
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +40,7 @@ class Completion:
     """A model's answer, ready to be put into a protocol."""
 
     dialect: Dialect
-    number: int
+    exchange: Exchange
     model: str
     text: str
     reasoning: str
@@ -39,30 +50,26 @@ class Completion:
     #: In how many pieces a stream sends each text.
     pieces: int
 
+    @property
+    def number(self) -> int:
+        """The exchange's, which ids end in."""
+        return self.exchange.number
 
-def complete(dialect: Dialect, exchange: Exchange, reply: Reply) -> Completion:
+
+def complete(dialect: Dialect, api: Api, exchange: Exchange, reply: Reply) -> Completion:
     """Fill the gaps of a reply. The same request and reply give the same completion, but for the number in its ids."""
-    native = exchange.protocol == ANTHROPIC_MESSAGES
     text, reasoning = _text(exchange, reply), reply.reasoning or ""
-    calls = tuple(
-        Call(
-            call.id or f"{'toolu_' if native else dialect.call_prefix}{exchange.number:06d}{index}",
-            call.name,
-            _json(call.arguments),
-        )
-        for index, call in enumerate(reply.tool_calls)
-    )
-    regular = ("tool_use" if calls else "end_turn") if native else ("tool_calls" if calls else "stop")
+    calls = _calls(dialect, api, exchange, reply)
     answer = text + "".join(call.name + call.arguments for call in calls)
-    usage = _as_sent(made_up(reply.usage, prompt=exchange.text, answer=answer, reasoning=reasoning), native=native)
+    usage = _as_sent(made_up(reply.usage, prompt=exchange.text, answer=answer, reasoning=reasoning), dialect, api)
     return Completion(
         dialect=dialect,
-        number=exchange.number,
+        exchange=exchange,
         model=reply.model or dialect.model(exchange.model or ""),
         text=text,
         reasoning=reasoning,
         calls=calls,
-        stop_reason=reply.stop_reason or regular,
+        stop_reason=reply.stop_reason or (api.tool_stop if calls else api.stop),
         usage=priced(usage) if dialect.reports_cost else usage,
         pieces=reply.stream_pieces,
     )
@@ -79,11 +86,20 @@ def split(text: str, pieces: int) -> list[str]:
     return [text[len(text) * index // pieces : len(text) * (index + 1) // pieces] for index in range(pieces)]
 
 
-def _as_sent(usage: Usage, *, native: bool) -> Usage:
-    """Counts that a protocol never carries, or not where they are 0, are None: nobody can read them from the answer."""
-    if native:
-        return replace(usage, reasoning=usage.reasoning or None)
-    return replace(usage, cache_write=usage.cache_write or None, cache_write_5m=None, cache_write_1h=None)
+def _calls(dialect: Dialect, api: Api, exchange: Exchange, reply: Reply) -> tuple[Call, ...]:
+    prefix = dialect.call_prefix if api.call_prefix is None else api.call_prefix
+    return tuple(
+        Call(call.id or (f"{prefix}{exchange.number:06d}{index}" if prefix else ""), call.name, _json(call.arguments))
+        for index, call in enumerate(reply.tool_calls)
+    )
+
+
+def _as_sent(usage: Usage, dialect: Dialect, api: Api) -> Usage:
+    """Counts that an answer never carries, or not where they are 0, are None: nobody can read them from it."""
+    sent = {"input_tokens": usage.input_tokens, "output_tokens": None if api.embeds else usage.output_tokens}
+    sent |= {name: getattr(usage, name) for name in api.always}
+    sent |= {name: getattr(usage, name) or None for name in api.if_any}
+    return Usage(**sent | dict.fromkeys(dialect.uncounted), cost=usage.cost if dialect.reports_cost else None)
 
 
 def _text(exchange: Exchange, reply: Reply) -> str:

@@ -36,19 +36,26 @@ def _details(text: str) -> dict[str, Any]:
     return {"reasoning": text, "reasoning_details": [{"type": "reasoning.text", "text": text, "index": 0, "format": None}]}
 
 
+def _thinking_part(text: str) -> dict[str, Any]:
+    return {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": text}]}]} if text else {}
+
+
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """A vendor's way of speaking. ``path`` is the base path that its SDK takes; the protocol's own path follows."""
 
     name: str
     path: str
-    #: What it says to a request without a key.
-    no_key: str
+    #: What it says to a request without a key; None: it needs none.
+    no_key: str | None
+    no_key_status: int = 401
     usage: Callable[[Usage], dict[str, Any]] = usage.plain
     usage_at: UsageAt = "last_chunk"
     #: Usage comes in a stream only if ``stream_options.include_usage`` asks for it.
     usage_on_request: bool = False
     reports_cost: bool = False
+    #: Counts of ``Usage`` that this vendor never sends.
+    uncounted: tuple[str, ...] = ()
     #: Fields of a message or delta that carry reasoning text.
     reasoning: Callable[[str], dict[str, Any]] = _nothing
     model: Callable[[str], str] = _as_asked
@@ -61,7 +68,8 @@ class Dialect:
     #: Comment lines before the first event.
     keep_alives: int = 0
     error_as: ErrorAs = "frame"
-    request_id: str = "x-request-id"
+    #: A header field; None: it sends none, and no rate limits.
+    request_id: str | None = "x-request-id"
 
 
 DIALECTS: dict[str, Dialect] = {
@@ -121,6 +129,28 @@ DIALECTS: dict[str, Dialect] = {
         ),
         Dialect("together", "/together/v1", "Missing API key.", usage=usage.together, usage_at="finish_chunk", id_prefix=""),
         Dialect("perplexity", "/perplexity", "Unauthorized", usage_at="every_chunk", id_prefix=""),
+        Dialect(
+            "mistral",
+            "/mistral",
+            "Unauthorized",
+            usage=usage.mistral,
+            usage_at="finish_chunk",
+            uncounted=("reasoning", "cache_write"),
+            reasoning=_thinking_part,
+            id_prefix="",
+            call_prefix="fc",
+            padding="p",
+            request_id="mistral-correlation-id",
+        ),
+        Dialect(
+            "google",
+            "/google",
+            "Method doesn't allow unregistered callers. Please use API Key or other form of API consumer identity.",
+            no_key_status=403,
+            request_id=None,
+        ),
+        Dialect("ollama", "/ollama", None, usage_on_request=True, request_id=None),
+        Dialect("cohere", "/cohere", "no api key supplied", request_id="x-debug-trace-id"),
     )
 }
 

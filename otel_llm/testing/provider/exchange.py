@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from otel_llm.protocols.facts import Usage
+from otel_llm.testing.provider.apis import APIS, Api
 from otel_llm.testing.provider.reply import Reply
 from otel_llm.testing.server import Headers
 
-OPENAI_CHAT = "openai_chat"
-ANTHROPIC_MESSAGES = "anthropic_messages"
-#: Protocols whose exchanges are model calls, which replies are for.
-INFERENCE = frozenset({OPENAI_CHAT, ANTHROPIC_MESSAGES})
-COUNT_TOKENS = "count_tokens"
-MODELS = "models"
-#: The end of a path says the protocol, whatever stands before it.
-_ENDINGS = {
-    "/chat/completions": OPENAI_CHAT,
-    "/v1/messages": ANTHROPIC_MESSAGES,
-    "/v1/messages/count_tokens": COUNT_TOKENS,
-    "/models": MODELS,
-}
+#: Fields of all APIs that hold text for a model, in the order in which it is counted.
+_TEXTS = (
+    *("system", "systemInstruction", "instructions", "messages", "contents", "input", "inputs", "prompt", "texts"),
+    *("requests", "content", "tools"),
+)
+#: Fields that hold what is said, the last of it last.
+_TURNS = ("messages", "contents", "input", "prompt")
 #: Strings of a message or tool that are no text of it.
 _NOT_TEXT = frozenset({"role", "type"})
-
-
-def protocol_of(path: str) -> str | None:
-    """Which protocol a URL path asks for, if any."""
-    return next((protocol for ending, protocol in _ENDINGS.items() if path.endswith(ending)), None)
+_MODEL_IN_PATH = re.compile(r"/models/([^/:]+):\w+$")
 
 
 @dataclass(slots=True, eq=False)
@@ -39,13 +31,14 @@ class Exchange:
     #: Counts from 1, in the order of arrival; ids in the answer end in it.
     number: int
     vendor: str
-    #: ``openai_chat``, ``anthropic_messages``, ``count_tokens``, ``models``, or None for a path of none of them.
+    #: A name of ``APIS``, ``count_tokens``, ``models``, or None for a path of none of them.
     protocol: str | None
     method: str
     path: str
     headers: Headers
     #: The decoded JSON; None if there was none, or none that is valid.
     body: Any
+    query: Mapping[str, str] = field(default_factory=dict)
 
     #: None for models, token counts and requests that were refused; of a recording, what was done to its bytes.
     reply: Reply | None = None
@@ -59,32 +52,47 @@ class Exchange:
     usage: Usage | None = None
 
     @property
+    def api(self) -> Api | None:
+        """The API that a model is called by; None for all other requests."""
+        return APIS.get(self.protocol or "")
+
+    @property
     def model(self) -> str | None:
-        """The model that the request asks for."""
-        model = self._field("model")
-        return model if isinstance(model, str) else None
+        """The model that the request asks for, in its body or, as Google has it, in its path."""
+        model = self.get("model")
+        found = _MODEL_IN_PATH.search(self.path)
+        return found[1] if found else model if isinstance(model, str) else None
 
     @property
     def stream(self) -> bool:
         """Whether the request asks for a stream."""
-        return self._field("stream") is True
+        match self.api.streaming if self.api else "asked":
+            case "asked":
+                return self.get("stream") is True
+            case "unless_refused":
+                return self.get("stream") is not False
+            case "by_path":
+                return self.path.endswith(":streamGenerateContent")
+            case "never":
+                return False
 
     @property
     def text(self) -> str:
         """All text of the request: system, messages and tools, one string a line."""
-        return "\n".join(strings([self._field(key) for key in ("system", "messages", "tools")]))
+        return "\n".join(strings([self.get(key) for key in _TEXTS]))
 
     @property
     def last_text(self) -> str:
         """The text of the last message."""
-        messages = self._field("messages")
-        last = messages[-1] if isinstance(messages, list) and messages else None
-        content = last.get("content") if isinstance(last, dict) else None
+        turns = next((turns for key in _TURNS if (turns := self.get(key))), None)
+        last = turns[-1] if isinstance(turns, list) else turns
+        content = last.get("content", last.get("parts")) if isinstance(last, dict) else last
         parts = content if isinstance(content, list) else [content]
         texts = [part.get("text") if isinstance(part, dict) else part for part in parts]
         return "".join(text for text in texts if isinstance(text, str))
 
-    def _field(self, name: str) -> Any:
+    def get(self, name: str) -> Any:
+        """A field of the body; None if there is none."""
         return self.body.get(name) if isinstance(self.body, dict) else None
 
 

@@ -12,8 +12,9 @@ from pydantic_core import from_json
 from otel_llm.protocols.facts import Usage
 from otel_llm.testing.provider.addresses import Addresses
 from otel_llm.testing.provider.answer import Answer, spoiled
+from otel_llm.testing.provider.apis import protocol_of, vendor_of
 from otel_llm.testing.provider.dialects import DIALECTS, dialect_of
-from otel_llm.testing.provider.exchange import INFERENCE, Exchange, protocol_of
+from otel_llm.testing.provider.exchange import Exchange
 from otel_llm.testing.provider.recording import Recording
 from otel_llm.testing.provider.reply import Reply
 from otel_llm.testing.provider.respond import information, refusal, respond
@@ -38,9 +39,9 @@ class FakeProvider(Addresses):
             client = OpenAI(base_url=fake.openai, api_key="sk-fake")
 
     It speaks OpenAI's chat completions at any path that ends in ``/chat/completions``, Anthropic's messages at ``/v1/messages``
-    (and ``/v1/messages/count_tokens``), and lists models at ``/models``, plain and streamed. The start of the path says in whose
-    dialect; ``vendor`` is for all other paths. Any key will do, none will not. What no reply was queued for is answered from the
-    request, the same each time.
+    (and ``/v1/messages/count_tokens``), the other APIs of ``APIS`` at their paths' ends, and lists models at ``/models``, plain and
+    streamed. The start of the path says in whose dialect; of all other paths, an API that is one vendor's own says it, else
+    ``vendor``. Any key will do, none will not. What no reply was queued for is answered from the request, the same each time.
     """
 
     def __init__(
@@ -125,17 +126,19 @@ class FakeProvider(Addresses):
         return Response(answer.status, answer.headers, body)
 
     def _admit(self, request: Request) -> Exchange:
-        body = _decoded(request.body)
+        body, protocol = _decoded(request.body), protocol_of(request.path)
+        vendor = dialect_of(request.path, vendor_of(protocol) or self._vendor).name
         with self._lock:
             self._seen += 1
             exchange = Exchange(
                 number=self._seen,
-                vendor=dialect_of(request.path, self._vendor).name,
-                protocol=protocol_of(request.path),
+                vendor=vendor,
+                protocol=protocol,
                 method=request.method,
                 path=request.path,
                 headers=request.headers,
                 body=body,
+                query=dict(request.query),
             )
             self._exchanges.append(exchange)
         return exchange
@@ -147,10 +150,10 @@ class FakeProvider(Addresses):
         dialect = DIALECTS[exchange.vendor]
         if refused := refusal(dialect, exchange):
             return refused
-        if exchange.protocol not in INFERENCE:
+        if exchange.api is None:
             return information(dialect, exchange, self._models)
         exchange.reply = self._script.reply_to(exchange) or self._default(exchange)
-        return respond(dialect, exchange, exchange.reply)
+        return respond(dialect, exchange.api, exchange, exchange.reply)
 
     def _whole(self, exchange: Exchange, answer: Answer) -> bytes:
         """The body at once. It is kept before it goes out, so that a client that has read it finds it kept."""

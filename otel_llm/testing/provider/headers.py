@@ -10,11 +10,14 @@ _LIMIT = "10000"
 def vendor_headers(dialect: Dialect, number: int, status: int) -> dict[str, str]:
     """Request id and rate limits; with a 429 also when to come back, in seconds."""
     limited = status == 429
+    back = {"retry-after": "1"} if limited else {}
+    if dialect.request_id is None:
+        return back
     remaining = "0" if limited else "9999"
     fields = {dialect.request_id: f"req_{number:06d}"}
     for unit in ("requests", "tokens"):
         fields |= _anthropic(unit, remaining) if dialect.name == "anthropic" else _openai(unit, remaining)
-    return fields | ({"retry-after": "1"} if limited else {})
+    return fields | back
 
 
 def _openai(unit: str, remaining: str) -> dict[str, str]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from pydantic_core import from_json
-
 from otel_llm.testing.provider import sse
 from otel_llm.testing.provider.completion import Call, Completion, split
 from otel_llm.testing.provider.usage import anthropic as usage_of
@@ -22,9 +20,7 @@ def body(completion: Completion) -> dict[str, Any]:
         content.append({"type": "thinking", "thinking": completion.reasoning, "signature": _SIGNATURE})
     if completion.text:
         content.append({"type": "text", "text": completion.text})
-    content += [
-        {"type": "tool_use", "id": call.id, "name": call.name, "input": _decoded(call.arguments)} for call in completion.calls
-    ]
+    content += [{"type": "tool_use", "id": call.id, "name": call.name, "input": call.decoded} for call in completion.calls]
     return _message(completion) | {
         "content": content,
         "stop_reason": completion.stop_reason,
@@ -91,10 +87,3 @@ def _argument_deltas(call: Call, pieces: int) -> list[_Event]:
 
 def _framed(events: list[_Event]) -> list[bytes]:
     return [sse.padded(event, event["type"], index * 7 % 16) for index, event in enumerate(events)]
-
-
-def _decoded(arguments: str) -> Any:
-    try:
-        return from_json(arguments)
-    except ValueError:
-        return arguments

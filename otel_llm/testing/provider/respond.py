@@ -6,46 +6,44 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from otel_llm.protocols.facts import Usage
-from otel_llm.testing.provider import chat, messages, sse
+from otel_llm.testing.provider import chat, sse
 from otel_llm.testing.provider.answer import Answer
-from otel_llm.testing.provider.completion import complete, prompt_tokens
+from otel_llm.testing.provider.apis import COUNT_TOKENS, MODELS, Api
+from otel_llm.testing.provider.completion import Completion, complete, prompt_tokens
 from otel_llm.testing.provider.dialects import Dialect
 from otel_llm.testing.provider.errors import error_body, in_stream
-from otel_llm.testing.provider.exchange import ANTHROPIC_MESSAGES, COUNT_TOKENS, INFERENCE, MODELS, Exchange
+from otel_llm.testing.provider.exchange import Exchange
+from otel_llm.testing.provider.formats import FORMATS
 from otel_llm.testing.provider.headers import vendor_headers
 from otel_llm.testing.provider.reply import Reply
 
 _NO_REPLY = Reply()
+#: Header fields that carry a key as it is.
+_KEY_FIELDS = ("x-api-key", "x-goog-api-key", "api-key")
 
 
-def respond(dialect: Dialect, exchange: Exchange, reply: Reply) -> Answer:
+def respond(dialect: Dialect, api: Api, exchange: Exchange, reply: Reply) -> Answer:
     """The answer to a valid model call."""
     if reply.status >= 400:
         return failure(dialect, exchange, reply.status, reply)
+    completion = complete(dialect, api, exchange, reply)
     if reply.error is not None:
-        return _failed_late(dialect, exchange, reply)
-    completion = complete(dialect, exchange, reply)
-    usage = completion.usage
-    if exchange.protocol == ANTHROPIC_MESSAGES:
-        if exchange.stream:
-            return _events(dialect, exchange, messages.stream(completion), usage)
-        return replace(_json(dialect, exchange, messages.body(completion), reply.status), usage=usage)
-    if exchange.stream:
-        asked = chat.sends_usage(dialect, exchange)
-        return _events(dialect, exchange, chat.stream(completion, with_usage=asked), usage if asked else None)
-    return replace(_json(dialect, exchange, chat.body(completion), reply.status), usage=usage)
+        return _failed_late(completion, reply)
+    form = FORMATS[api.name]
+    if not exchange.stream:
+        return replace(_json(dialect, exchange, form.body(completion), reply.status), usage=completion.usage)
+    return _streamed(completion, form.stream(completion), usage=form.sends_usage(completion))
 
 
 def refusal(dialect: Dialect, exchange: Exchange) -> Answer | None:
     """Why a request is not answered, if it is not: no key, no such path, no valid body."""
-    if not _has_key(exchange):
-        return failure(dialect, exchange, 401, Reply(error=dialect.no_key))
+    if dialect.no_key is not None and not _has_key(exchange):
+        return failure(dialect, exchange, dialect.no_key_status, Reply(error=dialect.no_key))
     if exchange.protocol is None:
         return failure(dialect, exchange, 404, Reply(error=f"Unknown request URL: {exchange.method} {exchange.path}."))
     if exchange.method != ("GET" if exchange.protocol == MODELS else "POST"):
         return failure(dialect, exchange, 405, Reply(error=f"Not allowed: {exchange.method} {exchange.path}."))
-    if exchange.protocol in INFERENCE and (missing := [key for key in _required(exchange) if not _has(exchange, key)]):
+    if exchange.api and (missing := [key for key in exchange.api.required if not exchange.get(key)]):
         return failure(dialect, exchange, 400, Reply(error=f"{missing[0]}: Field required"))
     return None
 
@@ -62,15 +60,14 @@ def failure(dialect: Dialect, exchange: Exchange, status: int, reply: Reply = _N
     return _json(dialect, exchange, error_body(dialect, exchange, status, reply.error), status)
 
 
-def _failed_late(dialect: Dialect, exchange: Exchange, reply: Reply) -> Answer:
+def _failed_late(completion: Completion, reply: Reply) -> Answer:
     """An error after HTTP has said 200: inside the stream, or as the body."""
     assert reply.error is not None
-    error = in_stream(dialect, exchange, reply.error)
-    if not exchange.stream:
-        return _json(dialect, exchange, error, reply.status)
-    completion = complete(dialect, exchange, reply)
-    native = exchange.protocol == ANTHROPIC_MESSAGES
-    return _events(dialect, exchange, (messages if native else chat).failed_stream(completion, error))
+    dialect, exchange = completion.dialect, completion.exchange
+    form, error = FORMATS[exchange.protocol or ""], in_stream(dialect, exchange, reply.error)
+    if exchange.stream:
+        return _streamed(completion, form.failed_stream(completion, error), usage=False)
+    return _json(dialect, exchange, form.failed_body(completion, error), reply.status)
 
 
 def _json(dialect: Dialect, exchange: Exchange, body: Any, status: int = 200) -> Answer:
@@ -78,22 +75,17 @@ def _json(dialect: Dialect, exchange: Exchange, body: Any, status: int = 200) ->
     return Answer(status, headers, [sse.encode(body)])
 
 
-def _events(dialect: Dialect, exchange: Exchange, pieces: list[bytes], usage: Usage | None = None) -> Answer:
-    headers = {"content-type": "text/event-stream; charset=utf-8"} | vendor_headers(dialect, exchange.number, 200)
-    return Answer(200, headers, pieces, streamed=True, usage=usage)
+def _streamed(completion: Completion, pieces: list[bytes], *, usage: bool) -> Answer:
+    dialect, exchange = completion.dialect, completion.exchange
+    content_type = FORMATS[exchange.protocol or ""].content_type(completion)
+    headers = {"content-type": content_type} | vendor_headers(dialect, exchange.number, 200)
+    return Answer(200, headers, pieces, streamed=True, usage=completion.usage if usage else None)
 
 
 def _has_key(exchange: Exchange) -> bool:
     scheme, _, token = exchange.headers.get("authorization", "").partition(" ")
-    return bool((scheme.lower() == "bearer" and token.strip()) or exchange.headers.get("x-api-key"))
-
-
-def _required(exchange: Exchange) -> Sequence[str]:
-    return ("model", "max_tokens", "messages") if exchange.protocol == ANTHROPIC_MESSAGES else ("model", "messages")
-
-
-def _has(exchange: Exchange, key: str) -> bool:
-    return isinstance(exchange.body, dict) and bool(exchange.body.get(key))
+    named = (scheme.lower() == "bearer" and token.strip()) or exchange.query.get("key")
+    return bool(named or any(exchange.headers.get(field) for field in _KEY_FIELDS))
 
 
 def _model(dialect: Dialect, name: str) -> dict[str, Any]:

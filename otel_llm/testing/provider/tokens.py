@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 from otel_llm.protocols.facts import Usage
 
@@ -43,10 +44,13 @@ def priced(usage: Usage) -> Usage:
     return replace(usage, cost=round(cost, 9))
 
 
+_COUNTS = tuple(name for name in Usage.__slots__ if name not in ("cost", "modalities"))
+
+
 def total(usages: Iterable[Usage]) -> Usage:
     """The sum. A count that nobody sent is None; costs are added without rounding in between."""
     known = list(usages)
-    sums = {name: _sum([getattr(usage, name) for usage in known]) for name in Usage.__slots__ if name != "cost"}
+    sums: dict[str, Any] = {name: _sum([getattr(usage, name) for usage in known]) for name in _COUNTS}
     costs = [usage.cost for usage in known if usage.cost is not None]
     return Usage(**sums, cost=math.fsum(costs) if costs else None)
 
