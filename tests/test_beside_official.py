@@ -1,12 +1,14 @@
-"""Attribute by attribute beside the official OpenAI instrumentation: nothing that it tells of a call is missing here."""
+"""Attribute by attribute beside the official instrumentations: nothing that they tell of a call is missing here."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+import anthropic
 import openai
 import pytest
+from opentelemetry.instrumentation.genai.anthropic import AnthropicInstrumentor
 from opentelemetry.instrumentation.genai.openai import OpenAIInstrumentor
 
 from otel_llm import CaptureMode, instrument, uninstrument
@@ -53,12 +55,31 @@ def embeddings(client: openai.OpenAI) -> None:
     client.embeddings.create(model="text-embedding-3-small", input=["Why?", "How?"])
 
 
+def anthropic_plain(client: anthropic.Anthropic) -> None:
+    client.messages.create(
+        model="claude-haiku-4-5", max_tokens=9, system="Be brief.", stop_sequences=["x"], messages=MESSAGES[1:]
+    )
+
+
+def anthropic_streamed(client: anthropic.Anthropic) -> None:
+    with client.messages.stream(model="claude-haiku-4-5", max_tokens=9, messages=MESSAGES[1:]) as events:
+        events.until_done()
+
+
+def anthropic_tools(client: anthropic.Anthropic) -> None:
+    tools: Any = [{"name": "look_up", "description": "d", "input_schema": {"type": "object"}}]
+    client.messages.create(model="claude-haiku-4-5", max_tokens=9, tools=tools, messages=MESSAGES[1:])
+
+
 def refused(client: openai.OpenAI) -> None:
     with pytest.raises(openai.BadRequestError):
         client.chat.completions.create(model="gpt-4o", messages=MESSAGES)
 
 
+OPENAI = [plain, streamed, with_tools, as_json, responses, responses_streamed, embeddings, refused]
+ANTHROPIC = [anthropic_plain, anthropic_streamed, anthropic_tools]
 REPLIES: dict[Callable[..., None], Reply] = {
+    anthropic_tools: Reply(tool_calls=[ToolCall("look_up", {"id": 7}, id="toolu_1")]),
     with_tools: Reply(tool_calls=[ToolCall("look_up", {"id": 7}, id="call_1")]),
     refused: Reply(status=400, error="bad"),
 }
@@ -70,7 +91,7 @@ def attributes_of(ask: Callable[..., None], fake: FakeProvider, record: Callable
     with SpanSink.provider() as (provider, sink):
         stop = record(provider)
         try:
-            with openai.OpenAI(base_url=fake.openai, api_key="sk-fake", max_retries=0) as client:
+            with client_for(ask, fake) as client:
                 ask(client)
         finally:
             stop()
@@ -78,10 +99,17 @@ def attributes_of(ask: Callable[..., None], fake: FakeProvider, record: Callable
         return {"": (span.name, span.kind, span.status.status_code), **sink.attributes(span)}
 
 
+def client_for(ask: Callable[..., None], fake: FakeProvider) -> Any:
+    if ask in ANTHROPIC:
+        return anthropic.Anthropic(base_url=fake.anthropic, api_key="sk-fake", max_retries=0)
+    return openai.OpenAI(base_url=fake.openai, api_key="sk-fake", max_retries=0)
+
+
 def official(provider: Any) -> Callable[[], None]:
-    instrumentor = OpenAIInstrumentor()
-    instrumentor.instrument(tracer_provider=provider)
-    return instrumentor.uninstrument
+    instrumentors = [OpenAIInstrumentor(), AnthropicInstrumentor()]
+    for instrumentor in instrumentors:
+        instrumentor.instrument(tracer_provider=provider)
+    return lambda: [instrumentor.uninstrument() for instrumentor in instrumentors] and None
 
 
 def ours(provider: Any) -> Callable[[], None]:
@@ -96,7 +124,7 @@ def without_nulls(value: Any) -> Any:
     return [without_nulls(inner) for inner in value] if isinstance(value, list) else value
 
 
-@pytest.mark.parametrize("ask", [plain, streamed, with_tools, as_json, responses, responses_streamed, embeddings, refused])
+@pytest.mark.parametrize("ask", [*OPENAI, *ANTHROPIC])
 def test_nothing_is_missing(fake: FakeProvider, monkeypatch: pytest.MonkeyPatch, ask: Callable[..., None]) -> None:
     monkeypatch.setenv(CAPTURE_VARIABLE, "SPAN_ONLY")
     theirs, mine = attributes_of(ask, fake, official), attributes_of(ask, fake, ours)
