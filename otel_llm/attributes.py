@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from opentelemetry.util.types import AttributeValue
 
@@ -20,7 +20,7 @@ def call_attributes(
         sc.REQUEST_MODEL: request.model,
         sc.REQUEST_STREAM: True if request.stream else None,
         **request.attributes,
-        sc.RESPONSE_ID: response.id,
+        sc.RESPONSE_ID: response.id or request.attributes.get(sc.RESPONSE_ID),
         sc.RESPONSE_MODEL: response.model,
         sc.RESPONSE_FINISH_REASONS: response.finish_reasons or None,
         sc.RESPONSE_TIME_TO_FIRST_CHUNK: first_chunk_s,
@@ -32,6 +32,7 @@ def call_attributes(
         sc.USAGE_COST: usage.cost,
         sc.CACHE_WRITE_5M: usage.cache_write_5m,
         sc.CACHE_WRITE_1H: usage.cache_write_1h,
+        **usage.modalities,
         **response.attributes,
     }
     return {name: value for name, value in known.items() if value is not None}
@@ -45,4 +46,40 @@ def content_attributes(request: RequestFacts, response: ResponseFacts, *, as_tex
         sc.OUTPUT_MESSAGES: response.messages,
         sc.TOOL_DEFINITIONS: request.tools,
     }
-    return {name: json_text(value) if as_text else value for name, value in content.items() if value}
+    return {name: _text(value) if as_text else value for name, value in content.items() if value}
+
+
+#: Characters of text from which it is worth comparing a message with those of the calls before.
+_LONG: Final = 16_384
+_MOST_RECENT: Final = 4
+#: The last few long first messages (system prompts) with their JSON texts. Replaced rather than changed, since threads share it.
+_recent: tuple[tuple[dict[str, Any], str], ...] = ()
+
+
+def _text(listed: list[dict[str, Any]]) -> str:
+    """JSON text of a list; that of a long first element is often known from the call before."""
+    first, *others = listed
+    if not _is_long(first):
+        return json_text(listed)
+    rest = f",{json_text(others)[1:]}" if others else "]"
+    return f"[{_text_of_long(first)}{rest}"
+
+
+def _text_of_long(element: dict[str, Any]) -> str:
+    global _recent
+    for known, text in _recent:
+        if known == element:
+            return text
+    made = json_text(element)
+    _recent = ((element, made), *_recent[: _MOST_RECENT - 1])
+    return made
+
+
+def _is_long(element: dict[str, Any]) -> bool:
+    """Whether an element is long and holds nothing but text: unlike numbers and booleans, equal texts have equal JSON."""
+    parts = element.get("parts") or [element]
+    first = parts[0].get("content")
+    if not isinstance(first, str) or len(first) <= _LONG:
+        return False
+    beside = [value for name, value in element.items() if name != "parts"]
+    return all(isinstance(value, str) for value in (*beside, *(value for part in parts for value in part.values())))

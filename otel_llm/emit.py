@@ -145,9 +145,8 @@ class OwnSpan:
         model = outcome.request.model
         if model is not None and model != self._target.model:
             span.update_name(_name(self._target.operation, model))
-        span.set_attributes(facts)
-        if emitter.mode.on_spans:
-            span.set_attributes(content_attributes(outcome.request, outcome.response))
+        content = content_attributes(outcome.request, outcome.response) if emitter.mode.on_spans else {}
+        span.set_attributes({**facts, **content})
         if outcome.failure is not None:
             span.set_status(Status(StatusCode.ERROR, outcome.failure))
         span.end()

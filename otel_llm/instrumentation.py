@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import sys
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from types import ModuleType
 from typing import Any, Final
 
@@ -28,8 +28,12 @@ from otel_llm.guard import guarded
 from otel_llm.httpx_seam import around_async_send, around_send
 from otel_llm.tracing import tracer, use_provider
 
-_HTTPX: Final = {"Client.send": around_send, "AsyncClient.send": around_async_send}
-_LIBRARIES: Final = {"httpx": _HTTPX, "httpx2": _HTTPX, "aiohttp": {"ClientSession._request": around_request}}
+_HTTPX: Final[dict[str, Callable[..., Any]]] = {"Client.send": around_send, "AsyncClient.send": around_async_send}
+_LIBRARIES: Final[dict[str, dict[str, Callable[..., Any]]]] = {
+    "httpx": _HTTPX,
+    "httpx2": _HTTPX,
+    "aiohttp": {"ClientSession._request": around_request},
+}
 
 
 class _Seam:

@@ -48,11 +48,12 @@ class ContextProcessor(SpanProcessor):
         agent = identity.agent or above.get(sc.AGENT_NAME)
         if agent and sc.OPERATION_NAME in own:
             stamps[sc.AGENT_NAME] = agent
-        stamps.update(self._pipeline(span, parent, identity))
+        stamps.update(self._pipeline(span, above, identity))
         ancestor = _nearest_ancestor(parent, identity)
         if ancestor is not None:
             stamps[sc.ANCESTOR_ID] = ancestor
-        span.set_attributes({key: value for key, value in stamps.items() if key not in own})
+        if stamps:
+            span.set_attributes({key: value for key, value in stamps.items() if key not in own})
         self._told_elsewhere(span, parent)
         link = pending_link(context)
         if link is not None and span.parent is None:
@@ -68,12 +69,12 @@ class ContextProcessor(SpanProcessor):
         if not other_of(span).current:
             beside_calls.started(span, parent)
 
-    def _pipeline(self, span: Span, parent: ApiSpan, identity: Identity) -> Mapping[str, AttributeValue]:
-        above, own = _attributes_of(parent), span.attributes or {}
+    def _pipeline(self, span: Span, above: Mapping[str, Any], identity: Identity) -> Mapping[str, AttributeValue]:
+        """The stamps of the pipeline; ``above`` are the attributes of the parent."""
         if sc.PIPELINE_ID in above:
             return {key: above[key] for key in (sc.PIPELINE_NAME, sc.PIPELINE_ID, sc.PIPELINE_PRIMARY) if key in above}
         pipeline = identity.pipeline
-        if pipeline is None and own.get(sc.OPERATION_NAME) in (sc.INVOKE_AGENT, sc.INVOKE_WORKFLOW):
+        if pipeline is None and (span.attributes or {}).get(sc.OPERATION_NAME) in (sc.INVOKE_AGENT, sc.INVOKE_WORKFLOW):
             pipeline = self._pipelines.opened_by(span)
         if pipeline is None:
             return {}

@@ -5,10 +5,13 @@ from __future__ import annotations
 import logging
 import socket
 import sys
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from otel_llm import pricing
 from otel_llm.pricing import Cost, TokenCounts, price, unpriced_models
@@ -133,3 +136,41 @@ def test_prices_need_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     monkeypatch.setattr(socket.socket, "connect", refuse)
     assert priced() is not None
+
+
+def models() -> list[tuple[str, str]]:
+    """The models of the price list, by an id that it finds them under."""
+    from genai_prices.data import providers
+
+    return [(provider.id, model.id) for provider in providers for model in provider.models]
+
+
+COUNTS = st.none() | st.integers(-1, 1_000_000) | st.sampled_from([0, 1, 199_999, 200_000, 200_001, 10**9, 10**13])
+
+
+@settings(max_examples=1500, deadline=None)
+@given(
+    asked=st.sampled_from(models()),
+    usage=st.builds(TokenCounts, *[COUNTS] * 6)
+    | st.builds(TokenCounts, st.integers(600_000, 900_000), COUNTS, *[st.none() | st.integers(0, 200_000)] * 4),
+    at_ns=st.integers(1_700_000_000, 1_800_000_000).map(lambda seconds: seconds * 10**9),
+    tier=st.sampled_from([None, "default", "flex", "priority", "batch"]),
+)
+def test_each_price_is_the_one_that_the_package_calculates(
+    asked: tuple[str, str], usage: TokenCounts, at_ns: int, tier: str | None
+) -> None:
+    provider, model = asked
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ours = price(provider=provider, model=model, usage=usage, at_ns=at_ns, service_tier=tier)
+        assert ours == calculated(provider, model, usage, at_ns, tier)
+
+
+def calculated(provider: str, model: str, usage: TokenCounts, at_ns: int, tier: str | None) -> Cost | None:
+    if usage.input_tokens is None and usage.output_tokens is None:
+        return None
+    try:
+        found = pricing._calculate(provider, model, tier, at_ns, usage)
+    except (LookupError, ValueError):
+        return None
+    return Cost(float(found.total_price), float(found.input_price), float(found.output_price))

@@ -7,8 +7,14 @@ from typing import Any
 from otel_llm.content import json_text
 from otel_llm_langfuse.parts import as_content, content_part, tool_call, tool_definition, tool_message
 from otel_llm_langfuse.readers import as_text, parsed_json
+from otel_llm_langfuse.recent import LONG, Recent
 
 ChatMessage = dict[str, Any]
+
+#: System instructions as they came -> the system message; the beginning of a list of messages up to the end of its first one ->
+#: the chat messages that the first one becomes. Both as JSON text.
+_recent_systems = Recent()
+_recent_messages = Recent()
 
 
 def chat_input(system: Any, messages: Any, tools: Any) -> str | None:
@@ -19,15 +25,20 @@ def chat_input(system: Any, messages: Any, tools: Any) -> str | None:
     """
     if system is None and messages is None and tools is None:
         return None
-    first = [] if system is None else [{"role": "system", "content": _instructions(system)}]
-    rest = [] if messages is None else _messages(messages)
-    if rest is None:
-        return "\n".join([*(as_content(message["content"]) for message in first), as_text(messages) or ""])
-    body: dict[str, Any] = {"messages": [*first, *rest]}
+    asked = None if messages is None else _messages_text(messages)
+    if messages is not None and asked is None:
+        first = () if system is None else (as_content(_instructions(system)),)
+        return "\n".join([*first, as_text(messages) or ""])
+    told = ",".join(text for text in (None if system is None else _system_text(system), asked) if text)
     definitions = parsed_json(tools)
-    if isinstance(definitions, list) and definitions:
-        body["tools"] = [tool_definition(tool) for tool in definitions]
-    return json_text(body)
+    if not isinstance(definitions, list) or not definitions:
+        return f'{{"messages":[{told}]}}'
+    return f'{{"messages":[{told}],"tools":{json_text([tool_definition(tool) for tool in definitions])}}}'
+
+
+def recent_texts() -> list[str]:
+    """Long texts that the last inputs contain and the next ones are likely to contain too."""
+    return [*_recent_systems.all_made(), *_recent_messages.all_made()]
 
 
 def chat_output(messages: Any) -> str | None:
@@ -92,6 +103,18 @@ def _content(parts: list[Any]) -> Any:
     return parts
 
 
+def _system_text(system: Any) -> str:
+    """JSON text of the system message."""
+    is_long = isinstance(system, str) and len(system) > LONG
+    known = _recent_systems.made_of(system) if is_long else None
+    if known is not None:
+        return known
+    made = json_text({"role": "system", "content": _instructions(system)})
+    if is_long:
+        _recent_systems.remember(system, made)
+    return made
+
+
 def _instructions(system: Any) -> Any:
     """The content of the system message; what is not a list of parts is its text."""
     parts = parsed_json(system)
@@ -100,9 +123,39 @@ def _instructions(system: Any) -> Any:
     return _content([content_part(part) if isinstance(part, dict) else part for part in parts])
 
 
-def _messages(messages: Any) -> list[ChatMessage] | None:
+def _messages_text(messages: Any) -> str | None:
+    """JSON texts of the chat messages, with commas between them; None for what cannot be read."""
+    is_long = isinstance(messages, str) and len(messages) > LONG
+    known = _after_known_message(messages) if is_long else None
+    if known is not None:
+        return known
     read = parsed_json(messages)
-    return [made for message in read for made in chat_messages(message)] if _is_messages(read) else None
+    if not _is_messages(read):
+        return None
+    if not is_long or not read:
+        return _chat_text(read)
+    first, rest = _chat_text(read[:1]), read[1:]
+    end = f",{json_text(rest)[1:]}" if rest else "]"
+    if messages.endswith(end):
+        _recent_messages.remember(messages[: -len(end)], first)
+    return f"{first},{_chat_text(rest)}" if rest else first
+
+
+def _after_known_message(messages: str) -> str | None:
+    """The same where the first message is a recent one: only those after it are read."""
+    known = _recent_messages.beginning_of(messages)
+    if known is None:
+        return None
+    beginning, first = known
+    end = messages[len(beginning) :]
+    if end == "]":
+        return first
+    rest = parsed_json(f"[{end[1:]}") if end.startswith(",") else None
+    return f"{first},{_chat_text(rest)}" if rest and _is_messages(rest) else None
+
+
+def _chat_text(messages: list[ChatMessage]) -> str:
+    return json_text([made for message in messages for made in chat_messages(message)])[1:-1]
 
 
 def _is_messages(read: Any) -> bool:

@@ -20,8 +20,10 @@ def conform(attributes: Mapping[str, Any]) -> dict[str, AttributeValue]:
     """``attributes`` in types and values that OTLP and Langfuse take; what cannot be made so is left out."""
     taken: dict[str, AttributeValue] = {}
     for name, value in attributes.items():
-        checked = _RULES.get(name, _sendable)(value)
-        if checked is not None:
+        rule = _RULES.get(name)
+        if rule is None and type(value) is str and value.isascii() and name.isascii():
+            taken[name] = value
+        elif (checked := (rule or _sendable)(value)) is not None:
             taken[encodable(name)] = checked
     if not {names.PROMPT_NAME, names.PROMPT_VERSION} <= taken.keys():
         taken.pop(names.PROMPT_NAME, None)
@@ -31,6 +33,8 @@ def conform(attributes: Mapping[str, Any]) -> dict[str, AttributeValue]:
 
 def encodable(value: str) -> str:
     """Text that UTF-8 can tell; half surrogate pairs become question marks."""
+    if value.isascii():
+        return value
     try:
         value.encode()
     except UnicodeEncodeError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from otel_llm import semconv as sc
@@ -39,11 +40,12 @@ def call_cost(given: Given, usage: TokenCounts, started_ns: int) -> CallCost | N
     return None
 
 
-def _names_of_the_model(asked: str | None, answered: str | None) -> list[str]:
+@lru_cache(maxsize=256)
+def _names_of_the_model(asked: str | None, answered: str | None) -> tuple[str, ...]:
     """The model that answered, then the one asked for, unless the two may differ in price."""
     if answered is None or asked is None or asked == answered:
-        return [name for name in (answered or asked,) if name]
-    return [answered, asked] if _same_model(asked, answered) else [answered]
+        return tuple(name for name in (answered or asked,) if name)
+    return (answered, asked) if _same_model(asked, answered) else (answered,)
 
 
 def _same_model(asked: str, answered: str) -> bool:

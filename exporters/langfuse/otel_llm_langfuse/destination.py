@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Sequence
 from typing import Final
 
@@ -14,18 +13,13 @@ from opentelemetry.sdk.trace import ReadableSpan
 from otel_llm.delivery import Limits, Outcome
 from otel_llm.version import __version__
 from otel_llm_langfuse.answers import outcome_of, unreachable
+from otel_llm_langfuse.chatml import recent_texts
+from otel_llm_langfuse.compression import gzipped
 from otel_llm_langfuse.otlp import record_of
 from otel_llm_langfuse.selection import wants
 from otel_llm_langfuse.settings import LangfuseSettings
 
 PATH: Final = "/api/public/otel/v1/traces"
-_FASTEST: Final = 1
-_GZIP_FORMAT: Final = 31
-
-
-def _gzip(body: bytes) -> bytes:
-    packer = zlib.compressobj(_FASTEST, zlib.DEFLATED, _GZIP_FORMAT)
-    return packer.compress(body) + packer.flush()
 
 
 class LangfuseDestination:
@@ -51,7 +45,7 @@ class LangfuseDestination:
 
     def send(self, records: Sequence[bytes], *, timeout_s: float) -> Outcome:
         """POST a batch. The client's own HTTP is not traced."""
-        body = _gzip(b"".join(records))
+        body = gzipped(records, recent_texts())
         timeout = min(timeout_s, self._settings.timeout_s)
         with suppress_instrumentation():
             try:

@@ -10,7 +10,6 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.util.types import AttributeValue
 
 from otel_llm import semconv as sc
-from otel_llm.content import json_text
 from otel_llm_langfuse import names
 from otel_llm_langfuse.conform import conform
 from otel_llm_langfuse.cost import RAW as RAW_COST
@@ -72,12 +71,12 @@ def _consumption(span: ReadableSpan, given: Given, kind: str, explicit: Mapping[
         return {} if model is None else {f"{names.METADATA_PREFIX}model": model}
     told = {**model_attributes(given), **first_chunk_attributes(span, given)}
     if is_known(usage) or ((failed(span, given) or sc.ENDING in given) and kind in MODEL_CALLS):
-        told[names.USAGE_DETAILS] = json_text(usage_details(usage))
+        told[names.USAGE_DETAILS] = usage_details(usage)
     if usage.reasoning is not None:
         told[f"{names.METADATA_PREFIX}reasoning_tokens"] = str(usage.reasoning)
     cost = None if names.COST_DETAILS in explicit else call_cost(given, usage, span.start_time or 0)
     if cost is not None:
-        told |= {names.COST_DETAILS: json_text(cost.details), f"{names.METADATA_PREFIX}cost_source": cost.source}
+        told |= {names.COST_DETAILS: cost.details, f"{names.METADATA_PREFIX}cost_source": cost.source}
     return told
 
 

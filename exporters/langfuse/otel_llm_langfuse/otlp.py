@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import Status
 
+from otel_llm.delivery.otlp import encode_request
 from otel_llm_langfuse import names
 from otel_llm_langfuse.conform import encodable
 from otel_llm_langfuse.mapping import MappingSettings, map_span
@@ -18,9 +18,8 @@ _CONTENT_EVENTS = "gen_ai."
 
 
 def record_of(span: ReadableSpan, settings: MappingSettings) -> bytes:
-    """One ``ExportTraceServiceRequest`` with one span. Requests concatenate: many of them, joined, are one request."""
-    record: bytes = encode_spans([mapped_copy(span, settings)]).SerializeToString()
-    return record
+    """One ``ExportTraceServiceRequest`` with one span."""
+    return encode_request(mapped_copy(span, settings))
 
 
 def mapped_copy(span: ReadableSpan, settings: MappingSettings) -> ReadableSpan:

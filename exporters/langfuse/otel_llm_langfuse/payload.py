@@ -19,6 +19,8 @@ _PLAIN: Final = (
     ("gen_ai.memory.query.text", "gen_ai.memory.records"),
 )
 
+_CONTENT: Final = frozenset((*_CHAT, *(name for pair in _PLAIN for name in pair)))
+
 
 @dataclass(frozen=True, slots=True)
 class Payload:
@@ -43,7 +45,7 @@ def payload(given: Given) -> Payload:
     else:
         pair = next((pair for pair in _PLAIN if pair[0] in given or pair[1] in given), None)
         read = {} if pair is None else _texts(text(given, pair[0]), text(given, pair[1]))
-    return Payload(read, frozenset((*_CHAT, *(name for pair in _PLAIN for name in pair))) if read else frozenset())
+    return Payload(read, _CONTENT if read else frozenset())
 
 
 def _chat(given: Given) -> dict[str, str]:

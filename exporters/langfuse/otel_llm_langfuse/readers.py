@@ -18,20 +18,25 @@ _INT64_MAX = 2**63 - 1
 def text(given: Given, *names: str) -> str | None:
     """The first value that is there and not empty, as text."""
     for name in names:
-        value = as_text(given.get(name))
-        if value:
+        if name in given and (value := as_text(given[name])):
             return value
     return None
 
 
 def count(given: Given, *names: str) -> int | None:
     """The first whole number that is not negative; digits as text count, too."""
-    return next((value for name in names if (value := as_count(given.get(name))) is not None), None)
+    for name in names:
+        if name in given and (value := as_count(given[name])) is not None:
+            return value
+    return None
 
 
 def amount(given: Given, *names: str) -> float | None:
     """The first finite number that is not negative; numbers as text count, too."""
-    return next((value for name in names if (value := as_amount(given.get(name))) is not None), None)
+    for name in names:
+        if name in given and (value := as_amount(given[name])) is not None:
+            return value
+    return None
 
 
 def texts(given: Given, name: str) -> list[str]:

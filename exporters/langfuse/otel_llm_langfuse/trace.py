@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any, Final
 
 from otel_llm import semconv as sc
@@ -28,6 +29,7 @@ def trace_attributes(given: Given, resource: Given, *, environment: str | None, 
     return {name: value for name, value in known.items() if value}
 
 
+@lru_cache(maxsize=64)
 def normalised_environment(value: str) -> str | None:
     """In Langfuse's form, ``[a-z0-9_-]{1,40}`` and not beginning with "langfuse"; anything else it would call "default"."""
     allowed = re.sub(r"[^a-z0-9_-]+", "-", value.strip().lower())

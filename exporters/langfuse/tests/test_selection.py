@@ -23,6 +23,7 @@ OURS = "pk-lf-ours"
         ({"langfuse.observation.type": "span"}, True),
         ({"http.request.method": "POST", "model": "iphone"}, False),
         ({"http.request.method": "POST", "gen_ai.agent.name": "planner", "user.id": "42"}, False),
+        ({"gen_ai.operation.name": "chat", "otel_llm.told_by.span_id": "00f067aa0ba902b7"}, False),
         ({}, False),
     ],
 )
