@@ -20,6 +20,7 @@ class Answer:
         self._framing = Framing(content_type)
         self._fold: Fold | None = None
         self._document: Any = None
+        self._broken = False
 
     @property
     def begun(self) -> bool:
@@ -28,8 +29,8 @@ class Answer:
 
     @property
     def done(self) -> bool:
-        """The event that ends a regular stream has been read."""
-        return self._fold is not None and self._fold.done
+        """The stream has said its last: the event that ends it regularly, or an error."""
+        return self._fold is not None and (self._fold.done or self._broken)
 
     def feed(self, piece: bytes) -> None:
         """Take a piece of the body as it came over the wire."""
@@ -59,3 +60,4 @@ class Answer:
             self._fold = self._protocol.fold()
         for event in events:
             self._fold.feed(event)
+            self._broken = self._broken or (isinstance(event, dict) and bool(event.get("error")))

@@ -1,4 +1,4 @@
-"""Token counts by modality: told where there is more than text, and never added to the totals."""
+"""Token counts by modality: told as far as the provider tells them, beside the totals and never added to them."""
 
 from __future__ import annotations
 
@@ -54,7 +54,15 @@ GEMINI = {
             },
         ),
         ("openai_responses", OPENAI_RESPONSES, {"gen_ai.usage.text.input_tokens": 20, "gen_ai.usage.image.input_tokens": 100}),
-        ("gemini", GEMINI, {"gen_ai.usage.text.input_tokens": 20, "gen_ai.usage.audio.input_tokens": 100}),
+        (
+            "gemini",
+            GEMINI,
+            {
+                "gen_ai.usage.text.input_tokens": 20,
+                "gen_ai.usage.audio.input_tokens": 100,
+                "gen_ai.usage.text.output_tokens": 50,
+            },
+        ),
     ],
 )
 def test_modalities_are_told_beside_the_totals(protocol: str, body: dict[str, Any], expected: dict[str, int]) -> None:
@@ -65,8 +73,6 @@ def test_modalities_are_told_beside_the_totals(protocol: str, body: dict[str, An
     assert expected.items() <= told.items()
 
 
-def test_a_call_of_text_alone_has_none() -> None:
-    body = {
-        "usage": {"prompt_tokens": 9, "completion_tokens": 1, "prompt_tokens_details": {"text_tokens": 9, "audio_tokens": 0}}
-    }
+def test_a_count_of_zero_is_not_told() -> None:
+    body = {"usage": {"prompt_tokens": 9, "completion_tokens": 1, "prompt_tokens_details": {"audio_tokens": 0}}}
     assert PROTOCOLS["openai_chat"].response(body).usage.modalities == {}

@@ -217,6 +217,19 @@ def test_an_error_inside_a_stream_fails_the_call(caller: Caller, recorded: SpanS
     assert ((span.attributes or {})["error.type"], span.status.description) == ("529", "Overloaded")
 
 
+def test_an_error_is_the_last_word_of_a_stream_even_if_nobody_closes_it(library: Any, recorded: SpanSink) -> None:
+    pieces = [SSE[0], b'data: {"error": {"message": "Overloaded", "code": 529}}\n\n', SSE[1]]
+    client = library.Client(transport=Caller(library, is_async=False).answering(pieces, headers=EVENTS))
+    response = client.send(client.build_request("POST", OPENAI, json=QUESTION | {"stream": True}), stream=True)
+    reading = response.iter_bytes()
+    next(reading)
+    next(reading)
+    (span,) = recorded.spans
+    assert span.status.description == "Overloaded"
+    response.close()
+    client.close()
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_network_error_is_the_callers_own_and_names_one_type_for_both_libraries(
     caller: Caller, recorded: SpanSink, stream: bool

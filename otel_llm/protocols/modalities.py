@@ -1,4 +1,4 @@
-"""Token counts by modality, under the conventions' names. A call of text alone has none: its totals say it all."""
+"""Token counts by modality, under the conventions' names, as far as the provider tells them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def from_list(direction: str, details: Any, *, amount: str = "tokenCount") -> di
 
 
 def _named(direction: str, counts: Iterable[tuple[str, Any]]) -> dict[str, int]:
-    found = {modality: tokens for modality, value in counts if modality in _MODALITIES and (tokens := count(value))}
-    if found.keys() <= {"text"}:
-        return {}
-    return {f"gen_ai.usage.{modality}.{direction}_tokens": tokens for modality, tokens in found.items()}
+    return {
+        f"gen_ai.usage.{modality}.{direction}_tokens": tokens
+        for modality, value in counts
+        if modality in _MODALITIES and (tokens := count(value))
+    }
