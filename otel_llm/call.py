@@ -111,7 +111,7 @@ class Call:
         """The response was closed or dropped; if its body was not complete, the call was abandoned."""
         if not self._once.acquire(blocking=False):
             return
-        self._exchange[sc.ENDING] = sc.ABANDONED
+        self._exchange[sc.ENDING] = self._exchange[sc.ERROR_CATEGORY] = sc.ABANDONED
         self._finish(self._facts())
 
     def _facts(self) -> ResponseFacts:

@@ -115,8 +115,8 @@ REQUEST_BACKGROUND: Final = "otel_llm.request.background"
 #: How a call ended, if not regularly: ``abandoned`` (its stream was dropped), ``truncated`` (cut before its end), ``cancelled``.
 ENDING: Final = "otel_llm.ending"
 
-#: Why a call failed, in one word for all providers: rate_limit, quota, timeout, auth, permission, not_found, invalid_request,
-#: context_length, content_filter, overloaded, server, network, cancelled.
+#: Why a call did not end well, in one word for all providers: rate_limit, quota, timeout, auth, permission, not_found,
+#: invalid_request, context_length, content_filter, overloaded, server, network, cancelled, abandoned (which is no error).
 ERROR_CATEGORY: Final = "otel_llm.error.category"
 #: Values of :data:`ENDING`.
 ABANDONED: Final = "abandoned"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
 from typing import Any
 
@@ -175,6 +177,25 @@ def test_what_is_open_at_shutdown_is_ended(library: Any, recorded: SpanSink) -> 
     assert (span.attributes or {})["otel_llm.ending"] == "abandoned"
     assert len(recording.open_calls) == 0
     response.close()
+
+
+def test_a_stream_that_outlives_its_event_loop_was_abandoned(library: Any, recorded: SpanSink) -> None:
+    pieces = [b'data: {"choices": [{"delta": {"content": "Be"}}]}\n\n'] * 3
+    transport = Caller(library, is_async=True).answering(pieces, headers={"content-type": "text/event-stream"})
+
+    async def half() -> Any:
+        client = library.AsyncClient(transport=transport)
+        response = await client.send(client.build_request("POST", OPENAI, json=QUESTION), stream=True)
+        await anext(aiter(response.aiter_bytes()))
+        return response
+
+    response = asyncio.run(half())
+    del response
+    gc.collect()
+    (span,) = recorded.spans
+    assert (span.attributes or {})["otel_llm.ending"] == "abandoned"
+    assert (span.attributes or {})["otel_llm.error.category"] == "abandoned"
+    assert span.status.status_code.name == "UNSET"
 
 
 def test_no_call_is_kept_once_it_has_ended(caller: Caller, recorded: SpanSink) -> None:
