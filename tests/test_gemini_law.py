@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from types import ModuleType
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wire import answer, as_event_stream, interleaved, torn
+from wire import answer, as_event_stream, check, interleaved, spoilt, torn
 
 from otel_llm.protocols import Protocol, RequestFacts, ResponseFacts, gemini, gemini_embeddings, gemini_interactions
 
@@ -260,24 +260,6 @@ REQUEST = some(
     response_format=OBJECT | st.lists(OBJECT, max_size=2),
 )
 PATHS = st.text() | st.sampled_from(["/v1beta/models/gemini-3:streamGenerateContent", "/models/%ff%:predict", "/models/:x"])
-
-
-def spoilt(value: Any, rng: random.Random, something: Callable[[], Any]) -> Any:
-    """The value with some of its insides replaced by anything."""
-    if rng.random() < 0.15:
-        return something()
-    if isinstance(value, dict):
-        return {key: spoilt(inner, rng, something) for key, inner in value.items()}
-    return [spoilt(inner, rng, something) for inner in value] if isinstance(value, list) else value
-
-
-def check(facts: RequestFacts | ResponseFacts) -> None:
-    """Facts that can be attributes of a span."""
-    for value in (*facts.attributes.values(), facts.model):
-        assert value is None or isinstance(value, str | bool | int | float | tuple)
-    for message in facts.messages:
-        assert all(isinstance(part["type"], str) for part in message["parts"])
-    json.dumps(facts.messages)
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda protocol: protocol.name)

@@ -3,24 +3,18 @@ of what came; nothing that is sent or received raises."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wire import answer, as_event_stream, begun_in_order, torn
+from wire import answer, as_event_stream, begun_in_order, check, spoilt, torn
 
-from otel_llm import semconv
-from otel_llm.attributes import call_attributes, content_attributes
 from otel_llm.protocols import (
     Protocol,
     RequestFacts,
@@ -216,24 +210,6 @@ OTHER_BODY = some(
 )
 
 
-def spoilt(value: Any, rng: random.Random, something: Callable[[], Any]) -> Any:
-    """The value with some of its insides replaced by anything."""
-    if rng.random() < 0.15:
-        return something()
-    if isinstance(value, dict):
-        return {key: spoilt(inner, rng, something) for key, inner in value.items()}
-    return [spoilt(inner, rng, something) for inner in value] if isinstance(value, list) else value
-
-
-def check(facts: RequestFacts | ResponseFacts) -> None:
-    """Facts that can be attributes of a span."""
-    for value in (*facts.attributes.values(), facts.model):
-        assert value is None or isinstance(value, str | bool | int | float | tuple)
-    for message in facts.messages:
-        assert all(isinstance(part["type"], str) for part in message["parts"])
-    json.dumps(facts.messages)
-
-
 @EACH
 @settings(LAW, max_examples=200)
 @given(data=st.data(), rng=RNG)
@@ -259,57 +235,3 @@ def test_a_body_without_anything_has_no_facts(protocol: Protocol, body: Any) -> 
     assert protocol.response(body) == ResponseFacts()
     assert protocol.request(body, "/") == RequestFacts(operation=protocol.operation)
     assert not protocol.matches(body)
-
-
-# --- recordings -------------------------------------------------------------------------------------------------------
-
-SPOKEN = {"responses": RESPONSES, "completions": COMPLETIONS, "embeddings": EMBEDDINGS}
-RECORDINGS = sorted(path for kind in SPOKEN for path in (SHARED / "exchanges").glob(f"*-{kind}-*.json"))
-
-
-@pytest.fixture(scope="module")
-def scorer() -> ModuleType:
-    """The scorer of the recordings, for its rules of comparison."""
-    spec = importlib.util.spec_from_file_location("replay_exchanges", SHARED / "tools" / "replay_exchanges.py")
-    assert spec
-    assert spec.loader
-    module, before = importlib.util.module_from_spec(spec), os.environ.copy()
-    spec.loader.exec_module(module)
-    os.environ.clear()
-    os.environ.update(before)
-    return module
-
-
-@pytest.mark.skipif(not RECORDINGS, reason="the recordings are not beside the repository")
-@pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)
-def test_a_recording_has_the_facts_that_were_read_from_it(path: Path, scorer: ModuleType) -> None:
-    exchange = json.loads(path.read_text())
-    request, response, expected = exchange["request"], exchange["response"], exchange["expect"]
-    protocol = SPOKEN[exchange["api"]]
-    assert protocol.matches(request["body"])
-
-    asked = protocol.request(request["body"], urlsplit(request["url"]).path)
-    wire, content_type = response["body_text"].encode(), response["headers"].get("content-type")
-    facts = answer(protocol, wire, content_type, random.Random(path.stem))
-
-    assert [row for row in scorer.compare(exchange, as_span(asked, facts, response["status"])) if not row[1]] == []
-    error = facts.error and (str(response["status"]) if facts.error.type == semconv.OTHER else facts.error.type)
-    assert error == expected["error_type"]
-    assert len(asked.messages) == expected["n_input_messages"]
-    assert facts.usage.cost == expected["cost"]
-    assert facts.attributes.get(semconv.OPENAI_RESPONSE_SERVICE_TIER) == expected["service_tier"]
-    assert facts.attributes.get(semconv.EMBEDDINGS_DIMENSION_COUNT) == expected["embedding_dimensions"]
-    thoughts = [part["content"] for message in facts.messages for part in message["parts"] if part["type"] == "reasoning"]
-    assert "".join(thoughts) == (expected["reasoning_text"] or "")
-
-
-def as_span(request: RequestFacts, response: ResponseFacts, status: int) -> Any:
-    """The facts where the scorer looks for them."""
-    attributes = {**call_attributes(request, response), **content_attributes(request, response)}
-    attributes[semconv.OPERATION_NAME] = request.operation
-    failed = response.error is not None or status >= 400
-    if failed:
-        attributes[semconv.ERROR_TYPE] = response.error.type if response.error else str(status)
-    return SimpleNamespace(
-        attributes=attributes, status=SimpleNamespace(status_code=SimpleNamespace(name="ERROR" if failed else ""))
-    )

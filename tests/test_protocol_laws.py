@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wire import answer, as_event_stream, completion_chunks, cut, message_events
+from wire import answer, as_event_stream, check, completion_chunks, cut, message_events, spoilt
 
 from otel_llm.protocols import PROTOCOLS, Protocol, RequestFacts, ResponseFacts
 from otel_llm.protocols.framing import Framing
@@ -184,24 +183,6 @@ ANYTHING = st.recursive(
 )
 
 
-def spoilt(value: Any, rng: random.Random, something: Callable[[], Any]) -> Any:
-    """The value with some of its insides replaced by anything."""
-    if rng.random() < 0.15:
-        return something()
-    if isinstance(value, dict):
-        return {key: spoilt(inner, rng, something) for key, inner in value.items()}
-    return [spoilt(inner, rng, something) for inner in value] if isinstance(value, list) else value
-
-
-def check(facts: RequestFacts | ResponseFacts) -> None:
-    """Facts that can be attributes of a span."""
-    for value in (*facts.attributes.values(), facts.model):
-        assert value is None or isinstance(value, str | bool | int | float | tuple)
-    for message in facts.messages:
-        assert all(isinstance(part["type"], str) for part in message["parts"])
-    json.dumps(facts.messages)
-
-
 @pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PROTOCOLS.keys())
 @settings(LAW, max_examples=200)
 @given(data=st.data(), rng=RNG)
@@ -235,5 +216,5 @@ def test_no_bytes_raise(data: bytes, content_type: str, rng: random.Random) -> N
 @pytest.mark.parametrize("body", [None, [], {}, "text", 7, {"choices": [None]}, {"messages": None}])
 def test_a_body_without_anything_has_no_facts(protocol: Protocol, body: Any) -> None:
     assert protocol.response(body) == ResponseFacts()
-    assert protocol.request(body, "/") == RequestFacts("chat")
+    assert protocol.request(body, "/") == RequestFacts(protocol.operation)
     assert not protocol.matches(body)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
-from otel_llm.protocols import Protocol, ResponseFacts
+from otel_llm.protocols import Protocol, RequestFacts, ResponseFacts
 from otel_llm.protocols.framing import Framing
 
 
@@ -157,3 +157,24 @@ def as_event_stream(events: Iterator[dict[str, Any]], named: bool, rng: random.R
     if not named:
         wire += ["data: [DONE]", ""]
     return (line_end.join(wire) + line_end).encode()
+
+
+# --- anything ---------------------------------------------------------------------------------------------------------
+
+
+def spoilt(value: Any, rng: random.Random, something: Callable[[], Any]) -> Any:
+    """The value with some of its insides replaced by anything."""
+    if rng.random() < 0.15:
+        return something()
+    if isinstance(value, dict):
+        return {key: spoilt(inner, rng, something) for key, inner in value.items()}
+    return [spoilt(inner, rng, something) for inner in value] if isinstance(value, list) else value
+
+
+def check(facts: RequestFacts | ResponseFacts) -> None:
+    """Facts that can be attributes of a span."""
+    for value in (*facts.attributes.values(), facts.model):
+        assert value is None or isinstance(value, str | bool | int | float | tuple)
+    for message in facts.messages:
+        assert all(isinstance(part["type"], str) for part in message["parts"])
+    json.dumps(facts.messages)
