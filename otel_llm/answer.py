@@ -7,7 +7,7 @@ from typing import Any
 
 from otel_llm.decoding import Decode, decoder
 from otel_llm.protocols import Fold, Protocol, ResponseFacts
-from otel_llm.protocols.framing import Framing
+from otel_llm.protocols.framing import Format, Framing
 
 
 class Answer:
@@ -24,8 +24,8 @@ class Answer:
 
     @property
     def begun(self) -> bool:
-        """The first event of a stream has been read."""
-        return self._fold is not None
+        """The first chunk of a stream has arrived: an event, or the beginning of an array, whose elements are read at its end."""
+        return self._fold is not None or self._framing.format is Format.ARRAY
 
     @property
     def done(self) -> bool:

@@ -115,7 +115,8 @@ class Call:
         self._finish(self._facts())
 
     def _facts(self) -> ResponseFacts:
-        return ResponseFacts() if self._answer is None else self._answer.facts()
+        """What is known of the answer; a fault in reading it costs these facts, and the call ends all the same."""
+        return _response_facts(self._answer) or ResponseFacts()
 
     def _finish(self, response: ResponseFacts, failure: str | None = None) -> None:
         open_calls.discard(self)
@@ -177,12 +178,22 @@ def begin(
     emission = emitter.start(Target(endpoint.provider, endpoint.protocol.operation, name, host, port))
     if emission is None:
         return None
-    body = _decoded(content) if content is not None and len(content) <= MAX_REQUEST_BYTES else None
-    facts = endpoint.protocol.request(body, path)
+    facts = _request_facts(endpoint, content, path) or RequestFacts(endpoint.protocol.operation, name)
     if endpoint.provider in _OPENAI and endpoint.protocol.name in _API_TYPES:
         facts.attributes[sc.OPENAI_API_TYPE] = _API_TYPES[endpoint.protocol.name]
     sent = _Sent(span_id, host, path, content) if content else None
     return Call(endpoint, emission, facts, sent=sent, tries_before=_tries_before(retried, sent))
+
+
+@guarded
+def _request_facts(endpoint: Endpoint, content: bytes | None, path: str) -> RequestFacts:
+    body = _decoded(content) if content is not None and len(content) <= MAX_REQUEST_BYTES else None
+    return endpoint.protocol.request(body, path)
+
+
+@guarded
+def _response_facts(answer: Answer | None) -> ResponseFacts:
+    return ResponseFacts() if answer is None else answer.facts()
 
 
 def _content(request: Any) -> bytes | None:

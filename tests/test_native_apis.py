@@ -88,6 +88,8 @@ def test_a_call_is_one_span_with_its_facts(caller: Caller, recorded: SpanSink, f
     (message,) = seen["gen_ai.output.messages"]
     assert message["parts"] == [{"type": "text", "content": "Because."}]
     assert "Why?" in str(seen["gen_ai.input.messages"])
+    streamed = api.endswith(("streamed", "in an array", "generate"))  # Ollama streams unless told otherwise
+    assert ("gen_ai.response.time_to_first_chunk" in seen) is streamed
     assert "error.type" not in seen
     assert "otel_llm.ending" not in seen
 
