@@ -21,7 +21,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import SpanKind
 
-from otel_llm import CaptureMode, instrument, instrument_client, uninstrument
+from otel_llm import CaptureMode, agent, identify, instrument, instrument_client, uninstrument
 from otel_llm.protocols import Usage
 from otel_llm.testing.provider import FakeProvider, Reply, ToolCall
 from otel_llm.testing.sink import SpanSink
@@ -145,6 +145,24 @@ def test_without_consent_no_content_is_recorded(caller: Caller) -> None:
         assert "Because" not in str(told(sink))
         assert "Be brief" not in str(told(sink))
         assert told(sink)["gen_ai.usage.input_tokens"] == 12
+
+
+def test_nothing_is_added_to_a_request(caller: Caller, recorded: SpanSink) -> None:
+    sent: list[Any] = []
+
+    def answer(request: Any) -> Any:
+        sent.append((request.method, str(request.url), request.headers.raw, request.content))
+        return caller.library.Response(200, json=ANSWER)
+
+    def post() -> None:
+        with identify(user_id="42", session_id="s1"), agent("strategist"):
+            caller.post(OPENAI, QUESTION, transport=caller.library.MockTransport(answer), headers=KEY)
+
+    post()
+    uninstrument()
+    post()
+    assert sent[0] == sent[1]
+    assert len(recorded.calls) == 1
 
 
 # --- what is no call of a model ---------------------------------------------------------------------------------------
