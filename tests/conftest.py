@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 from calling import Caller
@@ -18,6 +19,10 @@ from otel_llm.guard import faults
 from otel_llm.testing.provider import FakeProvider
 from otel_llm.testing.sink import SpanSink
 from otel_llm.tracing import stamp_spans_of, use_provider
+
+# The same examples in each run, however slow or loaded the machine is.
+settings.register_profile("steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("steady")
 
 
 @pytest.fixture

@@ -9,11 +9,16 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from otel_llm.testing.insforge import FakeInsForge
 from otel_llm_insforge import RestStore, SqlStore, create_engine, parse_url
+
+# The same examples in each run, however slow or loaded the machine is.
+settings.register_profile("steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("steady")
 
 
 @pytest.fixture(autouse=True)

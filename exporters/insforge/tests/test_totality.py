@@ -74,7 +74,7 @@ def test_whatever_is_on_a_span_makes_a_record_that_is_the_same_each_time(span: A
 
 
 @given(st.lists(spans(), min_size=1, max_size=8))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_whatever_is_on_spans_is_taken_by_insforge(insforge: FakeInsForge, batch: list[Any]) -> None:
     destination = LegacyDestination(RestStore(insforge.base_url, lambda: insforge.api_key), OPTIONS)
     records = [record for span in batch if (record := destination.encode(span)) is not None]
@@ -88,7 +88,7 @@ def postgresql(postgresql_url: str) -> sa.Engine:
 
 
 @given(st.lists(spans(), min_size=1, max_size=20))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_whatever_is_on_spans_is_taken_by_postgresql(postgresql: sa.Engine, batch: list[Any]) -> None:
     destination = LegacyDestination(SqlStore(postgresql, create_tables=True), OPTIONS)
     records = [record for span in batch if (record := destination.encode(span)) is not None]

@@ -65,7 +65,9 @@ values = (
     | messages
 )
 attributes = st.dictionaries(st.sampled_from(NAMES) | any_text, values, max_size=12)
-lenient = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+lenient = settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 
 @lenient
