@@ -87,6 +87,8 @@ SESSION_ID: Final = "session.id"
 TAGS: Final = "otel_llm.tags"
 #: One string attribute per key of ``identify(metadata=...)``.
 METADATA_PREFIX: Final = "otel_llm.metadata."
+#: Key of the Langfuse project that a span is meant for, where a process sends to several; on spans or on the resource.
+PROJECT: Final = "otel_llm.project"
 #: Name of the pipeline (the outermost workflow or agent) that a span belongs to.
 PIPELINE_NAME: Final = "otel_llm.pipeline.name"
 #: Span id (16 hex digits) of that pipeline's root span; on the root span itself its own id.

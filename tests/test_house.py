@@ -70,10 +70,13 @@ ROOMS = {
     "others": set[str](),
     "delivery": {"content"},
     "content": set[str](),
+    "content_policy": {"content", "masking"},
+    "masking": set[str](),
+    "dialects": {"content"},
     "pricing": set[str](),
 }
 #: What a distribution of a destination may import of the core.
-FOR_EXPORTERS = {"delivery", "semconv", "errors", "content", "pricing", "version"}
+FOR_EXPORTERS = {"content", "content_policy", "delivery", "dialects", "errors", "pricing", "semconv", "version"}
 
 
 def imported(path: Path) -> set[str]:

@@ -10,6 +10,8 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.util.types import AttributeValue
 
 from otel_llm import semconv as sc
+from otel_llm.content_policy import FULL, ContentPolicy
+from otel_llm.dialects import conventional
 from otel_llm_langfuse import names
 from otel_llm_langfuse.conform import conform
 from otel_llm_langfuse.cost import RAW as RAW_COST
@@ -36,6 +38,7 @@ class MappingSettings:
 
     environment: str | None = None
     release: str | None = None
+    content: ContentPolicy = FULL
 
 
 def map_span(span: ReadableSpan, settings: MappingSettings) -> dict[str, AttributeValue]:
@@ -43,7 +46,11 @@ def map_span(span: ReadableSpan, settings: MappingSettings) -> dict[str, Attribu
 
     Attributes of Langfuse's own that the application set win, if their types are right. Never raises.
     """
-    given: dict[str, Any] = dict(span.attributes or {})
+    return mapped(span, settings.content.applied(conventional(span)), settings)
+
+
+def mapped(span: ReadableSpan, given: Given, settings: MappingSettings) -> dict[str, AttributeValue]:
+    """The same from the attributes in the conventions' form, with the content that Langfuse is to have."""
     kind = observation_type(given)
     explicit = conform({name: value for name, value in given.items() if name.startswith(names.PREFIX) and name not in _MERGED})
     content = payload(given)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 import httpx
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from otel_llm.content_policy import ContentMode, ContentPolicy
 from otel_llm.errors import ConfigurationError
 from otel_llm_langfuse.mapping import MappingSettings
 
@@ -18,7 +19,16 @@ _VARIABLES: Final = {
     "environment": "LANGFUSE_TRACING_ENVIRONMENT",
     "release": "LANGFUSE_RELEASE",
     "timeout_s": "LANGFUSE_TIMEOUT",
+    "sample_rate": "LANGFUSE_SAMPLE_RATE",
+    "content": "OTEL_LLM_LANGFUSE_CONTENT",
+    "media": "OTEL_LLM_LANGFUSE_MEDIA",
+    "spans": "OTEL_LLM_LANGFUSE_SPANS",
+    "drop": "OTEL_LLM_LANGFUSE_DROP",
+    "daily_observations": "OTEL_LLM_LANGFUSE_DAILY_OBSERVATIONS",
 }
+
+#: Types of observations that may be left out. Calls of models are not among them: their cost would be missing.
+Droppable = Literal["agent", "chain", "evaluator", "event", "guardrail", "retriever", "span", "tool"]
 
 
 class LangfuseSettings(BaseSettings):
@@ -41,6 +51,15 @@ class LangfuseSettings(BaseSettings):
     environment: Annotated[str | None, Field(validation_alias="LANGFUSE_TRACING_ENVIRONMENT")] = None
     release: Annotated[str | None, Field(validation_alias="LANGFUSE_RELEASE")] = None
     timeout_s: Annotated[float, Field(validation_alias="LANGFUSE_TIMEOUT", gt=0, allow_inf_nan=False)] = 10.0
+    #: Share of traces that are sent, by trace id, so whole traces or nothing of them.
+    sample_rate: Annotated[float, Field(validation_alias="LANGFUSE_SAMPLE_RATE", ge=0, le=1)] = 1.0
+    content: Annotated[ContentMode, Field(validation_alias="OTEL_LLM_LANGFUSE_CONTENT")] = ContentMode.FULL
+    #: What becomes of images, audio and files in messages.
+    media: Annotated[Literal["upload", "keep", "reference"], Field(validation_alias="OTEL_LLM_LANGFUSE_MEDIA")] = "upload"
+    spans: Annotated[Literal["genai", "all"], Field(validation_alias="OTEL_LLM_LANGFUSE_SPANS")] = "genai"
+    drop: Annotated[frozenset[Droppable], NoDecode, Field(validation_alias="OTEL_LLM_LANGFUSE_DROP")] = frozenset()
+    #: Observations a day from which on a warning is due; None: no plan limit to mind.
+    daily_observations: Annotated[int | None, Field(validation_alias="OTEL_LLM_LANGFUSE_DAILY_OBSERVATIONS", ge=1)] = None
 
     @classmethod
     def load(cls, **arguments: Any) -> Self:
@@ -62,7 +81,12 @@ class LangfuseSettings(BaseSettings):
     @property
     def mapping(self) -> MappingSettings:
         """The part that the mapping needs."""
-        return MappingSettings(environment=self.environment, release=self.release)
+        return MappingSettings(environment=self.environment, release=self.release, content=ContentPolicy(self.content))
+
+    @field_validator("drop", mode="before")
+    @classmethod
+    def _kinds(cls, value: Any) -> Any:
+        return frozenset(word.strip().lower() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
 
     @field_validator("public_key")
     @classmethod

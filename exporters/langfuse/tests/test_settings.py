@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from otel_llm.content_policy import ContentMode
 from otel_llm.errors import ConfigurationError
 from otel_llm_langfuse import LangfuseSettings, from_environment
 
@@ -29,6 +30,12 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
             "LANGFUSE_TRACING_ENVIRONMENT": "staging",
             "LANGFUSE_RELEASE": "v1",
             "LANGFUSE_TIMEOUT": "3",
+            "LANGFUSE_SAMPLE_RATE": "0.5",
+            "OTEL_LLM_LANGFUSE_CONTENT": "truncated",
+            "OTEL_LLM_LANGFUSE_MEDIA": "keep",
+            "OTEL_LLM_LANGFUSE_SPANS": "all",
+            "OTEL_LLM_LANGFUSE_DROP": "tool, Retriever",
+            "OTEL_LLM_LANGFUSE_DAILY_OBSERVATIONS": "1000",
         },
     )
 
@@ -39,6 +46,12 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         "environment": "staging",
         "release": "v1",
         "timeout_s": 3.0,
+        "sample_rate": 0.5,
+        "content": ContentMode.TRUNCATED,
+        "media": "keep",
+        "spans": "all",
+        "drop": {"tool", "retriever"},
+        "daily_observations": 1000,
     }
 
 
@@ -52,6 +65,12 @@ def test_what_is_not_set_has_a_default(monkeypatch: pytest.MonkeyPatch) -> None:
         "environment": None,
         "release": None,
         "timeout_s": 10.0,
+        "sample_rate": 1.0,
+        "content": ContentMode.FULL,
+        "media": "upload",
+        "spans": "genai",
+        "drop": frozenset(),
+        "daily_observations": None,
     }
 
 
