@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from opentelemetry.util.types import AttributeValue
 
 from otel_llm import semconv as sc
 from otel_llm.content import json_text
 from otel_llm.protocols.facts import RequestFacts, ResponseFacts
+from otel_llm.recent import LONG, Recent
 
 
 def call_attributes(
@@ -49,11 +50,8 @@ def content_attributes(request: RequestFacts, response: ResponseFacts, *, as_tex
     return {name: _text(value) if as_text else value for name, value in content.items() if value}
 
 
-#: Characters of text from which it is worth comparing a message with those of the calls before.
-_LONG: Final = 16_384
-_MOST_RECENT: Final = 4
-#: The last few long first messages (system prompts) with their JSON texts. Replaced rather than changed, since threads share it.
-_recent: tuple[tuple[dict[str, Any], str], ...] = ()
+#: The last few long first messages (system prompts) with their JSON texts.
+_recent: Recent[dict[str, Any], str] = Recent()
 
 
 def _text(listed: list[dict[str, Any]]) -> str:
@@ -66,20 +64,18 @@ def _text(listed: list[dict[str, Any]]) -> str:
 
 
 def _text_of_long(element: dict[str, Any]) -> str:
-    global _recent
-    for known, text in _recent:
-        if known == element:
-            return text
-    made = json_text(element)
-    _recent = ((element, made), *_recent[: _MOST_RECENT - 1])
-    return made
+    known = _recent.made_of(element)
+    if known is None:
+        known = json_text(element)
+        _recent.remember(element, known)
+    return known
 
 
 def _is_long(element: dict[str, Any]) -> bool:
     """Whether an element is long and holds nothing but text: unlike numbers and booleans, equal texts have equal JSON."""
     parts = element.get("parts") or [element]
     first = parts[0].get("content")
-    if not isinstance(first, str) or len(first) <= _LONG:
+    if not isinstance(first, str) or len(first) <= LONG:
         return False
     beside = [value for name, value in element.items() if name != "parts"]
     return all(isinstance(value, str) for value in (*beside, *(value for part in parts for value in part.values())))

@@ -6,26 +6,37 @@ import atexit
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from opentelemetry import trace
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 
+from otel_llm import headers, masking
 from otel_llm.call import open_calls
 from otel_llm.content import CaptureMode
 from otel_llm.delivery import Destination
+from otel_llm.delivery.destination import destination_key
 from otel_llm.delivery.processor import DeliveryProcessor
 from otel_llm.delivery.queue import Delivery
+from otel_llm.delivery.spool import SpoolPlace
 from otel_llm.destinations import configured_destinations, named
 from otel_llm.endpoints import configure_hosts
+from otel_llm.errors import ConfigurationError
 from otel_llm.instrumentation import instrument, uninstrument
+from otel_llm.masking import MaskFunction
+from otel_llm.price_table import PricesGiven, read_price_table, use_price_table
+from otel_llm.propagation_hosts import parse_propagation_hosts
+from otel_llm.running_tasks import running_tasks
 from otel_llm.settings import Settings, read_settings
 from otel_llm.tracing import stamp_spans_of
 
 _logger = logging.getLogger(__name__)
+#: Part of the time of a shutdown that background tasks have at most; the rest is for delivery.
+_FOR_TASKS: Final = 0.6
 
 
 @dataclass
@@ -48,12 +59,18 @@ def configure(
     destinations: Sequence[Destination] | None = None,
     content: CaptureMode | None = None,
     tracer_provider: TracerProvider | None = None,
+    prices: PricesGiven | None = None,
+    mask: MaskFunction | None = None,
+    propagate_to: Iterable[str] | None = None,
 ) -> TracerProvider:
     """Record each LLM call of this process and deliver it; returns the tracer provider in use.
 
     Destinations default to what the environment configures (``OTEL_TRACES_EXPORTER`` picks among them); with none, spans go to the
     local store that ``otel-llm traces`` shows. ``tracer_provider`` defaults to the global one if the application has set it, else a
-    new one becomes global. A second call changes nothing.
+    new one becomes global. ``prices`` are the user's own, as a file or as rows like those of one; default: the file that
+    ``OTEL_LLM_PRICES`` names. ``mask`` takes out of each text what no destination may have, after the patterns of ``OTEL_LLM_MASK``:
+    text in, text out, on a thread of otel-llm's; if it fails, the whole text is left out. ``propagate_to`` are the hosts that
+    :func:`otel_llm.inject` tells of traces; default: those of ``OTEL_LLM_PROPAGATE_TO``. A second call changes nothing.
 
     Raises ConfigurationError that names every fault of the settings.
     """
@@ -62,11 +79,16 @@ def configure(
             return _wiring.provider
         settings = read_settings()
         configure_hosts(settings.provider_hosts)
+        headers.propagate_to(settings.propagate_to if propagate_to is None else parse_propagation_hosts(propagate_to))
+        use_price_table(settings.prices if prices is None else read_price_table(prices))
+        if mask is not None and not callable(mask):
+            raise ConfigurationError(["mask must be a function from text to text"])
         chosen, exporters = _destinations(settings, destinations)
         existing = tracer_provider or trace.get_tracer_provider()
         provider = existing if isinstance(existing, TracerProvider) else _own_provider(service_name)
         if settings.disabled:
             return provider
+        masking.use(mask)
         _wire(provider, chosen, exporters, settings)
         instrument(tracer_provider=provider, content=content or settings.content)
         _wiring.provider, _wiring.owned = provider, provider is not existing
@@ -83,8 +105,12 @@ def force_flush(timeout_s: float = 30.0) -> bool:
 def shutdown(timeout_s: float = 5.0) -> bool:
     """Deliver what there is, within ``timeout_s`` seconds in all, and stop; False if something was left.
 
-    A provider that is the application's own goes on without otel-llm.
+    Background tasks have up to half of that time to end, and are then cancelled. Only from another thread than their event loop's can
+    they be waited for: ``await asyncio.to_thread(otel_llm.shutdown)``. A provider that is the application's own goes on without
+    otel-llm.
     """
+    deadline = time.monotonic() + timeout_s
+    running_tasks.end_all(timeout_s * _FOR_TASKS)
     with _wiring.lock:
         provider, _wiring.provider = _wiring.provider, None
         deliveries, _wiring.deliveries = _wiring.deliveries, []
@@ -93,18 +119,32 @@ def shutdown(timeout_s: float = 5.0) -> bool:
     atexit.unregister(shutdown)
     uninstrument()
     open_calls.end_all()
-    deadline = time.monotonic() + timeout_s
     for delivery in deliveries:
         delivery.hurry()
     flushed = [delivery.shutdown(max(0.0, deadline - time.monotonic())) for delivery in deliveries]
     if _wiring.owned:
         provider.shutdown()
+    masking.use(None)
     return all(flushed)
 
 
 def deliveries() -> Mapping[str, Delivery]:
     """The deliveries of this process by the name of their destination, for their statistics."""
     return {delivery.destination.name: delivery for delivery in _wiring.deliveries}
+
+
+def configured_deliveries(place: SpoolPlace) -> list[Delivery]:
+    """Deliveries to what the environment configures, for what waits on disk at ``place``: not started, and fed by nobody.
+
+    Raises ConfigurationError that names every fault of the settings.
+    """
+    settings = read_settings()
+    chosen, _ = _destinations(settings, None)
+    return [
+        Delivery(destination, spool=settings.spool_at(place), timeout_s=settings.send_timeout_s)
+        for destination in chosen
+        if destination_key(destination) is not None
+    ]
 
 
 def _destinations(
@@ -132,6 +172,7 @@ def _wire(
     _wiring.deliveries = [
         Delivery(
             destination,
+            spool=settings.spool,
             max_bytes=settings.queue_max_bytes,
             max_spans=settings.queue_max_spans,
             timeout_s=settings.send_timeout_s,
@@ -139,6 +180,8 @@ def _wire(
         for destination in destinations
     ]
     provider.add_span_processor(DeliveryProcessor(*_wiring.deliveries))
+    for delivery in _wiring.deliveries:
+        delivery.open()
     for exporter in exporters:
         provider.add_span_processor(BatchSpanProcessor(exporter))
     _logger.info("otel-llm delivers to: %s", ", ".join(d.name for d in destinations) or "nothing of its own")

@@ -20,7 +20,7 @@ from opentelemetry.util.types import AttributeValue
 
 from otel_llm import semconv as sc
 from otel_llm.failure import mark_failed
-from otel_llm.identity import current_identity, extended, with_identity
+from otel_llm.identity import current_identity, extended, inside, with_identity
 from otel_llm.suppression import without_suppression
 from otel_llm.tracing import tracer
 
@@ -34,13 +34,27 @@ def identify(
     session_id: object = None,
     tags: Iterable[str] = (),
     metadata: Mapping[str, Any] | None = None,
+    project: str | None = None,
+    prompt: object = None,
 ) -> Iterator[None]:
     """Say for whom the work in this block is done; every span started in it carries it.
 
-    Ids replace those of an outer block, tags are added, metadata is merged key by key. Values become strings. Nothing is put into
-    baggage, so nothing of it is sent to other services.
+    Ids, project and prompt replace those of an outer block, tags are added, metadata is merged key by key. Values become strings.
+    Nothing is put into baggage, so nothing of it is sent to other services.
+
+    ``project`` is the key of the Langfuse project that the spans are meant for. ``prompt`` is the managed prompt that the calls are
+    made with: an object with ``name`` and ``version``, as Langfuse's SDK returns it, or a pair of both. A fallback prompt, or a version
+    that is no whole number, links calls to nothing.
     """
-    identity = extended(current_identity(), user_id=user_id, session_id=session_id, tags=tags, metadata=metadata)
+    identity = extended(
+        current_identity(),
+        user_id=user_id,
+        session_id=session_id,
+        tags=tags,
+        metadata=metadata,
+        project=project,
+        prompt=prompt,
+    )
     token = otel_context.attach(with_identity(identity))
     try:
         yield
@@ -72,7 +86,9 @@ class SpanScope(AbstractContextManager[Span]):
             kind=SpanKind.INTERNAL,
             attributes={sc.OPERATION_NAME: self._operation, **self._attributes},
         )
-        self._token = otel_context.attach(without_suppression(trace.set_span_in_context(self._span, context)))
+        self._token = otel_context.attach(
+            without_suppression(trace.set_span_in_context(self._span, inside(self._span, context)))
+        )
         return self._span
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace_: TracebackType | None) -> None:
@@ -126,6 +142,7 @@ def agent(
     session_id: object = None,
     tags: Iterable[str] = (),
     metadata: Mapping[str, Any] | None = None,
+    project: str | None = None,
     description: str | None = None,
 ) -> SpanScope:
     """A named unit of work: opens ``invoke_agent <name>``, as context manager or decorator, around sync or async code.
@@ -136,7 +153,7 @@ def agent(
     attributes: dict[str, AttributeValue] = {sc.AGENT_NAME: name}
     if description is not None:
         attributes[sc.AGENT_DESCRIPTION] = description
-    identity = {"user_id": user_id, "session_id": session_id, "tags": tags, "metadata": metadata, "agent": name}
+    identity = _said(user_id, session_id, tags, metadata, project) | {"agent": name}
     return SpanScope(sc.INVOKE_AGENT, name, attributes, identity)
 
 
@@ -147,7 +164,12 @@ def workflow(
     session_id: object = None,
     tags: Iterable[str] = (),
     metadata: Mapping[str, Any] | None = None,
+    project: str | None = None,
 ) -> SpanScope:
     """A pipeline of agents: opens ``invoke_workflow <name>``, as context manager or decorator, around sync or async code."""
-    identity = {"user_id": user_id, "session_id": session_id, "tags": tags, "metadata": metadata}
+    identity = _said(user_id, session_id, tags, metadata, project)
     return SpanScope(sc.INVOKE_WORKFLOW, name, {sc.WORKFLOW_NAME: name}, identity)
+
+
+def _said(user_id: object, session_id: object, tags: Iterable[str], metadata: object, project: str | None) -> dict[str, Any]:
+    return {"user_id": user_id, "session_id": session_id, "tags": tags, "metadata": metadata, "project": project}

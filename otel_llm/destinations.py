@@ -10,6 +10,7 @@ from opentelemetry.sdk.trace.export import SpanExporter
 from otel_llm.delivery import Destination
 from otel_llm.errors import ConfigurationError
 from otel_llm.local import LocalStore
+from otel_llm.settings import read_settings
 
 _DESTINATIONS = "otel_llm_destination"
 _EXPORTERS = "opentelemetry_traces_exporter"
@@ -24,14 +25,12 @@ def configured_destinations() -> list[Destination]:
     faults: list[str] = []
     for entry in entry_points(group=_DESTINATIONS):
         try:
-            destination = _build(entry)
+            found += built(entry)
         except ConfigurationError as error:
             faults += error.faults
-        else:
-            found += [destination] if destination is not None else []
     if faults:
         raise ConfigurationError(faults)
-    return found or [LocalStore()]
+    return found or [_local_store()]
 
 
 def named(names: Sequence[str], otlp_protocol: str) -> tuple[list[Destination], list[SpanExporter]]:
@@ -56,15 +55,20 @@ def _add(name: str, otlp_protocol: str, destinations: list[Destination], exporte
     if name == "none":
         return
     if name == "local":
-        destinations.append(LocalStore())
+        destinations.append(_local_store())
         return
     for entry in entry_points(group=_DESTINATIONS, name=name):
-        destination = _build(entry)
-        if destination is None:
+        found = built(entry)
+        if not found:
             raise ConfigurationError([f"OTEL_TRACES_EXPORTER names {name!r}, but its settings are not in the environment"])
-        destinations.append(destination)
+        destinations += found
         return
     exporters.append(_exporter(name, otlp_protocol))
+
+
+def _local_store() -> LocalStore:
+    settings = read_settings()
+    return LocalStore(content=settings.policy(settings.local_content))
 
 
 def _exporter(name: str, otlp_protocol: str) -> SpanExporter:
@@ -78,6 +82,10 @@ def _exporter(name: str, otlp_protocol: str) -> SpanExporter:
     raise ConfigurationError([f"OTEL_TRACES_EXPORTER names {name!r}, which is not installed; known here: {', '.join(known)}"])
 
 
-def _build(entry: EntryPoint) -> Destination | None:
-    from_environment: Callable[[], Destination | None] = entry.load()
-    return from_environment()
+def built(entry: EntryPoint) -> list[Destination]:
+    """What the environment configures of one kind: nothing, one destination, or several, each with a name of its own."""
+    from_environment: Callable[[], Destination | Sequence[Destination] | None] = entry.load()
+    found = from_environment()
+    if found is None:
+        return []
+    return list(found) if isinstance(found, Sequence) else [found]

@@ -24,6 +24,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.util.types import AttributeValue
 
 from otel_llm import semconv as sc
+from otel_llm.ancestry import node_of
 from otel_llm.attributes import call_attributes, content_attributes
 from otel_llm.content import CaptureMode
 from otel_llm.metrics import CallMetrics
@@ -106,7 +107,10 @@ class Emitter:
         # Imported here: the bulk of opentelemetry-util-genai is seldom needed.
         from otel_llm.emit_nested import InsideInvocation
 
-        return InsideInvocation(target, self.mode) if current.is_recording() else None
+        # Below an invocation, anthropic's own tracing puts a span without a life into the context, by the id of the one around it.
+        node = None if current.is_recording() else node_of(current.get_span_context())
+        span = current if node is None else node.open_span or current
+        return InsideInvocation(target, self.mode, span) if span.is_recording() else None
 
     def _own_span(self, target: Target, context: Context) -> Emission | None:
         attributes: dict[str, AttributeValue] = {

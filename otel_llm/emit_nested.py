@@ -6,6 +6,8 @@ import functools
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import Span
 from opentelemetry.util.genai.handler import TelemetryHandler
 from opentelemetry.util.genai.types import Error, InputMessage, OutputMessage
 
@@ -52,7 +54,8 @@ class InsideInvocation:
 
     context: Context | None = None
 
-    def __init__(self, target: Target, mode: CaptureMode) -> None:
+    def __init__(self, target: Target, mode: CaptureMode, span: Span) -> None:
+        self._span = span
         self._content = mode is not CaptureMode.NO_CONTENT
         self._invocation = _telemetry().inference(
             target.provider,
@@ -63,14 +66,19 @@ class InsideInvocation:
         )
 
     def finish(self, outcome: Outcome) -> None:
-        """Hand over what is known. What the outer library set itself wins; the span stays its own to end."""
-        invocation = self._invocation
+        """Hand over what is known. What the outer library set itself wins; the span stays its own to end.
+
+        What an invocation has no setter for goes onto the span: of the attributes of an inner invocation util-genai (1.3b0) loses all
+        where the outer library has put its own in their place, as the official instrumentation of Anthropic does.
+        """
+        invocation, further = self._invocation, dict[str, Any]()
         for name, value in outcome.for_another_span().items():
             setter = _SETTERS.get(name)
             if setter is not None:
                 setattr(invocation, setter, value)
             elif name not in _ELSEWHERE:
-                invocation.attributes[name] = value
+                further[name] = value
+        self._add(further)
         if outcome.request.stream:
             invocation.data.request_stream = True
             invocation.data.response_time_to_first_chunk = outcome.first_chunk_s
@@ -81,6 +89,10 @@ class InsideInvocation:
         else:
             kind = str(outcome.attributes.get(sc.ERROR_TYPE, "error"))
             invocation.fail(Error(message=outcome.failure, type=kind))
+
+    def _add(self, further: dict[str, Any]) -> None:
+        there = self._span.attributes or {} if isinstance(self._span, ReadableSpan) else {}
+        self._span.set_attributes({name: value for name, value in further.items() if name not in there})
 
     def _hand_over_content(self, outcome: Outcome) -> None:
         """Messages keep their parts as decoded JSON: they are serialised by the same rules as util-genai's own parts."""

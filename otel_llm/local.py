@@ -12,9 +12,12 @@ from pathlib import Path
 from opentelemetry.sdk.trace import ReadableSpan
 
 from otel_llm import semconv as sc
+from otel_llm.content_policy import FULL, ContentPolicy
+from otel_llm.content_spans import told
 from otel_llm.delivery import Delivered, Limits, Outcome, Pause, Retry, Split
 from otel_llm.local_file import LOCATION, LocalFileError, default_path, open_for_writing
 from otel_llm.local_span import stored_span
+from otel_llm.private_files import UnsafePlaceError
 
 MAX_BYTES = 100 * 1024 * 1024
 MAX_AGE_S = 7 * 24 * 3_600.0
@@ -42,7 +45,8 @@ class LocalStore:
     """Keeps the latest GenAI spans in a file of this user, up to ``max_bytes`` and ``max_age_s``; the oldest traces go first.
 
     Several processes may write to the same file. A file that cannot be used pauses the destination, with what to do.
-    ``path`` defaults to :func:`otel_llm.local_file.default_path`; ``clock`` gives seconds since the epoch.
+    ``path`` defaults to :func:`otel_llm.local_file.default_path`; ``content`` is what of prompts and answers is kept; ``clock`` gives
+    seconds since the epoch.
     """
 
     name = "local"
@@ -54,11 +58,13 @@ class LocalStore:
         *,
         max_bytes: int = MAX_BYTES,
         max_age_s: float = MAX_AGE_S,
+        content: ContentPolicy = FULL,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.path = default_path() if path is None else path
         self._max_bytes = max_bytes
         self._max_age_s = max_age_s
+        self._content = content
         self._clock = clock
         self._next_age_check = 0.0
         self._connection: sqlite3.Connection | None = None
@@ -68,7 +74,7 @@ class LocalStore:
         """JSON of a span of the GenAI conventions; None for any other."""
         if span.context is None or sc.OPERATION_NAME not in (span.attributes or {}):
             return None
-        return stored_span(span).to_json()
+        return stored_span(told(span, self._content)).to_json()
 
     def send(self, records: Sequence[bytes], *, timeout_s: float) -> Outcome:
         """Store the records in one transaction. Those already stored stay as they are."""
@@ -77,7 +83,7 @@ class LocalStore:
         except sqlite3.Error as error:
             self.close()
             return self._outcome_of(error)
-        except LocalFileError as error:
+        except (LocalFileError, UnsafePlaceError) as error:
             self.close()
             return Pause(str(error))
         except OSError as error:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sqlite3
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
 from otel_llm.errors import OtelLLMError
+from otel_llm.private_files import make_private_directory, make_private_file
+from otel_llm.state_directory import state_directory, users_directory
 
 #: Environment variable that names another file.
 LOCATION = "OTEL_LLM_LOCAL_STORE"
 #: "olTs": marks the file as ours, so that no other database is ever written to.
 APPLICATION_ID = 0x6F6C5473
 SCHEMA_VERSION = 1
+_REMEDY = f"Set {LOCATION} to a file in a directory of your own."
 _SCHEMA = (
     "CREATE TABLE span (seq INTEGER PRIMARY KEY AUTOINCREMENT, trace_id TEXT NOT NULL, span_id TEXT NOT NULL, "
     "start_ns INTEGER NOT NULL, size INTEGER NOT NULL, body TEXT NOT NULL)",
@@ -32,18 +33,16 @@ class LocalFileError(OtelLLMError):
 
 
 def default_path(environ: Mapping[str, str] = os.environ) -> Path:
-    """``$OTEL_LLM_LOCAL_STORE``, else ``otel-llm/traces.sqlite3`` in the user's state directory (XDG Base Directory)."""
+    """``$OTEL_LLM_LOCAL_STORE``, else ``traces.sqlite3`` in the state directory."""
     if chosen := environ.get(LOCATION):
         return Path(os.path.expanduser(chosen)).absolute()
-    state = environ.get("XDG_STATE_HOME", "")
-    if not os.path.isabs(state):
-        state = os.path.expanduser("~/.local/state")
-    return Path(state, "otel-llm", "traces.sqlite3")
+    return (state_directory(environ) or users_directory(environ)) / "traces.sqlite3"
 
 
 def open_for_writing(path: Path, *, busy_timeout_s: float) -> sqlite3.Connection:
-    """Open the store, creating it for this user alone. Raises LocalFileError, OSError or sqlite3.Error."""
-    _make_private(path)
+    """Open the store, creating it for this user alone. Raises LocalFileError, UnsafePlaceError, OSError or sqlite3.Error."""
+    make_private_directory(path.parent, _REMEDY)
+    make_private_file(path, _REMEDY)
     connection = _connect(path, "rw", busy_timeout_s)
     try:
         connection.execute("PRAGMA page_size = 16384")  # large bodies: 40 % less work than with 4 KB
@@ -108,34 +107,3 @@ def _check_schema(connection: sqlite3.Connection, path: Path) -> None:
         raise LocalFileError(f"{path} is another program's database and is left alone. Set {LOCATION} to another file.")
     if version != SCHEMA_VERSION:
         raise LocalFileError(f"{path} was written by another version of otel-llm ({version}). Set {LOCATION} to another file.")
-
-
-def _make_private(path: Path) -> None:
-    """Create directory and file for this user alone, and refuse a place where another user could interfere: it holds prompts."""
-    if not path.is_absolute():
-        raise LocalFileError(f"There is no home directory for the local store. Set {LOCATION} to an absolute path.")
-    with contextlib.suppress(FileExistsError):
-        path.parent.parent.mkdir(parents=True, exist_ok=True)
-        path.parent.mkdir(mode=0o700)
-    _refuse_unsafe_directory(path.parent)
-    flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
-    with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600))
-    _refuse_unsafe_file(path)
-
-
-def _refuse_unsafe_directory(directory: Path) -> None:
-    found = directory.stat()
-    if hasattr(os, "geteuid") and (found.st_uid not in (os.geteuid(), 0) or found.st_mode & stat.S_IWOTH):
-        raise LocalFileError(
-            f"{directory} belongs to another user or is writable by all, and the local store holds prompts. "
-            f"Set {LOCATION} to a file in a directory of your own."
-        )
-
-
-def _refuse_unsafe_file(path: Path) -> None:
-    found = path.lstat()
-    if not stat.S_ISREG(found.st_mode) or (hasattr(os, "geteuid") and found.st_uid != os.geteuid()):
-        raise LocalFileError(f"{path} is not a regular file of this user. Remove it, or set {LOCATION} to another file.")
-    if stat.S_IMODE(found.st_mode) & 0o077:
-        path.chmod(0o600)

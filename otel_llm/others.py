@@ -35,6 +35,7 @@ class Other:
 #: The first row that fits counts. opentelemetry-util-genai (the official instrumentations, LangChain) has a protocol of its own.
 OTHERS: Final = (
     Other("com.anthropic.sdk.python"),
+    Other("openinference.instrumentation.anthropic", current=False, added_to=False),  # not while a stream is opened
     Other("openinference.instrumentation", added_to=False),
     Other("opentelemetry.instrumentation.anthropic", current=False),
     Other("langfuse-sdk", current=False),

@@ -1,96 +1,82 @@
-"""What one call costs by list price, from the data of the genai-prices package (extra ``prices``). Never uses the network."""
+"""What one call costs: by the user's own price table, else by list price. Searches and other tools are no tokens and not in it."""
 
 from __future__ import annotations
 
-import logging
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from functools import cache, lru_cache
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
-_logger = logging.getLogger(__name__)
+from otel_llm.price_list import MINUTE_NS, SOURCE, is_installed, list_prices
+from otel_llm.price_table import own_prices
+from otel_llm.rates import Cost, cost_at
+from otel_llm.token_parts import TokenCounts, exclusive_parts
+from otel_llm.unpriced_notes import UnpricedModel, note_unpriced, noted
 
-#: Providers that genai-prices knows under other names than the conventions.
-_PROVIDERS: Final = {
-    "x_ai": "x-ai",
-    "gcp.gen_ai": "google",
-    "vertex_ai": "google",
-    "gemini": "google",
-    "together_ai": "together",
-    "mistralai": "mistral",
-    "az.ai.openai": "azure",
-}
-#: OpenRouter's one variant that is billed as the model itself and not in the list. ``:nitro``, ``:floor``, ``:online`` cost
-#: something else.
-_OPENROUTER_SAME_PRICE: Final = ":thinking"
+__all__ = [
+    "Cost",
+    "TokenCounts",
+    "UnpricedModel",
+    "exclusive_parts",
+    "note_unpriced",
+    "noted_unpriced_models",
+    "overriding_price",
+    "price",
+    "unpriced_models",
+]
+
+_OWN: Final = "price table"
 _MOST_REMEMBERED: Final = 1000
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-#: Prices change with the date or, at some providers, with the time of day; never within a minute.
-_MINUTE_NS: Final = 60_000_000_000
-#: Prices of tokens, in USD per million, and of searches, of which no usage tells. A model with others is priced by genai-prices
-#: itself, as are counts so large that decimals might be rounded.
-_PLAIN_PRICES: Final = frozenset(
-    {
-        "input_mtok",
-        "output_mtok",
-        "cache_read_mtok",
-        "cache_write_mtok",
-        "cache_write_1h_mtok",
-        "web_searches_kcount",
-        "storage_searches_kcount",
-    }
-)
-_MOST_TOKENS: Final = 10**9
-_NOTHING: Final = Decimal(0)
-
 _unpriced: set[tuple[str, str]] = set()
 
 
-@dataclass(frozen=True, slots=True)
-class TokenCounts:
-    """Tokens of one call in the conventions' sense: input includes the cache, output includes reasoning. None: not known."""
+def price(
+    *,
+    provider: str,
+    model: str,
+    usage: TokenCounts,
+    at_ns: int,
+    service_tier: str | None = None,
+    otherwise: Sequence[str] = (),
+) -> Cost | None:
+    """The price of one call at its time (nanoseconds since 1970); None if it is not known, never 0 for want of a price.
 
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_read: int | None = None
-    #: All writes, of which ``cache_write_5m`` and ``cache_write_1h`` are parts.
-    cache_write: int | None = None
-    cache_write_5m: int | None = None
-    cache_write_1h: int | None = None
-    reasoning: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """In USD. ``input`` includes the cache."""
-
-    total: float
-    input: float
-    output: float
-    #: Where the prices are from.
-    source: str = "genai-prices"
-
-
-def price(*, provider: str, model: str, usage: TokenCounts, at_ns: int, service_tier: str | None = None) -> Cost | None:
-    """The list price of one call at its time (nanoseconds since 1970); None if it is not known, never 0 for want of a price.
-
-    For single calls only, since prices step up with the length of a prompt. ``provider`` is a name of the conventions.
+    For single calls only, since prices step up with the length of a prompt. ``provider`` is a name of the conventions;
+    ``otherwise`` are other names of the same model. A row of the user's price table for any of the names wins over the list.
     """
-    if _calculator() is None or (usage.input_tokens is None and usage.output_tokens is None):
+    if not _is_known(usage):
         return None
+    models = (model, *otherwise)
     try:
-        prices = _prices(provider, model, service_tier, at_ns // _MINUTE_NS)
-        if prices is None:
-            if len(_unpriced) < _MOST_REMEMBERED:
-                _unpriced.add((provider, model))
-            return None
-        cost = _plain_cost(prices, usage) or _calculated_cost(_calculate(provider, model, service_tier, at_ns, usage))
+        own = _own_price(provider, models, usage, at_ns, service_tier, overriding=False)
+        if own is not None or not is_installed():
+            return own
+        for name in models:
+            rates = list_prices(provider, name, service_tier, at_ns // MINUTE_NS)
+            if rates is not None:
+                return _finite(cost_at(rates, usage, SOURCE))
     except (ValueError, OverflowError):
         return None
-    return cost if math.isfinite(cost.total) else None
+    if len(_unpriced) < _MOST_REMEMBERED:
+        _unpriced.add((provider, model))
+    return None
+
+
+def overriding_price(
+    *,
+    provider: str,
+    model: str,
+    usage: TokenCounts,
+    at_ns: int,
+    service_tier: str | None = None,
+    otherwise: Sequence[str] = (),
+) -> Cost | None:
+    """The price by a row of the user's table that is to win even over what the provider itself reports; mostly there is none."""
+    if not _is_known(usage):
+        return None
+    try:
+        return _own_price(provider, (model, *otherwise), usage, at_ns, service_tier, overriding=True)
+    except (ValueError, OverflowError):
+        return None
 
 
 def unpriced_models() -> frozenset[tuple[str, str]]:
@@ -98,106 +84,29 @@ def unpriced_models() -> frozenset[tuple[str, str]]:
     return frozenset(_unpriced)
 
 
-@cache
-def _calculator() -> Any:
-    try:
-        from genai_prices import calc_price
-    except ImportError:
-        _logger.warning("Calls are not priced: install the price list with `pip install otel-llm[prices]`")
-        return None
-    return calc_price
+def noted_unpriced_models() -> list[UnpricedModel]:
+    """Models without a price that any process of this user met, the latest first; those that have one by now are left out."""
+    nothing = TokenCounts(input_tokens=0, output_tokens=0)
+    return [
+        each
+        for each in noted()
+        if price(provider=each.provider, model=each.model, usage=nothing, at_ns=int(each.last_seen.timestamp() * 1_000_000_000))
+        is None
+    ]
 
 
-@lru_cache(maxsize=256)
-def _prices(provider: str, model: str, service_tier: str | None, minute: int) -> Mapping[str, Any] | None:
-    """What genai-prices says of a model at a time (minutes since 1970), by its names of prices; None for an unknown model.
-
-    Kept because a calculation by genai-prices takes as long as all else that is done for a span.
-    """
-    try:
-        found = _calculate(provider, model, service_tier, minute * _MINUTE_NS, TokenCounts(0, 0))
-    except LookupError:
-        return None
-    return {name: value for name, value in vars(found.model_price).items() if value is not None}
-
-
-def _plain_cost(prices: Mapping[str, Any], usage: TokenCounts) -> Cost | None:
-    """The cost as genai-prices calculates it, to the last digit; None for what it must calculate, or refuse, itself."""
-    if usage.input_tokens is None or not prices.keys() <= _PLAIN_PRICES:
-        return None
-    read, written, long = usage.cache_read or 0, usage.cache_write or 0, usage.cache_write_1h or 0
-    given = (usage.input_tokens, usage.output_tokens or 0, read, written, long)
-    counts = _priced_counts(prices, *given)
-    if min(*given, written - long, counts["input_mtok"]) < 0 or max(given) > _MOST_TOKENS:
-        return None
-    costs = {
-        name: _rate(prices[name], usage.input_tokens) * count / 1_000_000
-        for name, count in counts.items()
-        if count and name in prices
-    }
-    output, total = costs.get("output_mtok", _NOTHING), sum(costs.values(), _NOTHING)
-    return Cost(float(total), float(total - output), float(output))
-
-
-def _priced_counts(
-    prices: Mapping[str, Any], asked: int, answered: int, read: int, written: int, written_1h: int
-) -> dict[str, int]:
-    """Tokens by the price that each has, once: what has no price of its own has that of which it is a part."""
-    read = read if "cache_read_mtok" in prices else 0
-    written_1h = written_1h if "cache_write_1h_mtok" in prices else 0
-    written = written if "cache_write_mtok" in prices else 0
-    return {
-        "input_mtok": asked - read - written,
-        "output_mtok": answered,
-        "cache_read_mtok": read,
-        "cache_write_mtok": written - written_1h,
-        "cache_write_1h_mtok": written_1h,
-    }
-
-
-def _rate(price: Any, input_tokens: int) -> Decimal:
-    """USD per million tokens; of a price in tiers that of the highest one whose start the input exceeds."""
-    if isinstance(price, Decimal):
-        return price
-    above: list[Decimal] = [tier.price for tier in price.tiers if input_tokens > tier.start]
-    return above[-1] if above else price.base
-
-
-def _calculated_cost(found: Any) -> Cost:
-    return Cost(float(found.total_price), float(found.input_price), float(found.output_price))
-
-
-def _calculate(provider: str, model: str, service_tier: str | None, at_ns: int, usage: TokenCounts) -> Any:
-    """The calculation of genai-prices. Raises LookupError for an unknown model, ValueError for counts that make no sense."""
-    return _calculator()(
-        _tokens(usage),
-        _model(provider, model),
-        provider_id=_PROVIDERS.get(provider, provider),
-        genai_request_timestamp=_EPOCH + timedelta(microseconds=at_ns // 1000),
-        price_context=_tier(service_tier),
+def _own_price(
+    provider: str, models: tuple[str, ...], usage: TokenCounts, at_ns: int, service_tier: str | None, *, overriding: bool
+) -> Cost | None:
+    rates = own_prices(
+        provider, models, at_ns=at_ns, service_tier=service_tier, input_tokens=usage.input_tokens or 0, overriding=overriding
     )
+    return None if rates is None else _finite(cost_at(rates, usage, _OWN))
 
 
-def _tokens(usage: TokenCounts) -> Any:
-    from genai_prices import Usage as PricedUsage
-
-    return PricedUsage(
-        input_tokens=usage.input_tokens,
-        cache_read_tokens=usage.cache_read,
-        cache_write_tokens=usage.cache_write,
-        cache_write_1h_tokens=usage.cache_write_1h,
-        output_tokens=usage.output_tokens,
-    )
+def _is_known(usage: TokenCounts) -> bool:
+    return usage.input_tokens is not None or usage.output_tokens is not None
 
 
-def _model(provider: str, model: str) -> str:
-    if provider != "openrouter":
-        return model.removeprefix("models/")
-    return model.removesuffix(_OPENROUTER_SAME_PRICE)
-
-
-def _tier(service_tier: str | None) -> dict[str, str] | None:
-    """What selects a variant of a price: batches are a way of processing, other tiers are tiers."""
-    if service_tier is None:
-        return None
-    return {"processing": "batch"} if service_tier == "batch" else {"service_tier": service_tier}
+def _finite(cost: Cost) -> Cost | None:
+    return cost if math.isfinite(cost.total) else None

@@ -7,8 +7,6 @@ nearest GenAI ancestor where spans that destinations do not receive (HTTP, datab
 from __future__ import annotations
 
 import logging
-import threading
-from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,19 +16,22 @@ from opentelemetry.trace import Span as ApiSpan
 from opentelemetry.trace import format_span_id, get_current_span
 from opentelemetry.util.types import AttributeValue
 
+from otel_llm import ancestry
 from otel_llm import semconv as sc
-from otel_llm.identity import Identity, Pipeline, current_identity, pending_link
+from otel_llm.identity import Identity, Pipeline, pending_link, whole_identity
 from otel_llm.others import beside_calls, is_ours, other_of, told_by
+from otel_llm.pipelines import FirstPipelines
+from otel_llm.projects import project_of
+from otel_llm.surroundings import Above, ancestor_stamp, nearest, what_is_above
 
 _logger = logging.getLogger(__name__)
-_TRACES_REMEMBERED = 10_000
 
 
 class ContextProcessor(SpanProcessor):
     """Stamps agent, user, session, tags, metadata, pipeline and nearest GenAI ancestor. Attributes already there stay."""
 
     def __init__(self) -> None:
-        self._pipelines = _FirstPipelines()
+        self._pipelines = FirstPipelines()
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Stamp ``span``; a fault of ours is logged and never raised."""
@@ -42,80 +43,88 @@ class ContextProcessor(SpanProcessor):
     def _stamp(self, span: Span, context: Context) -> None:
         if not span.is_recording():
             return
-        own, parent, identity = span.attributes or {}, get_current_span(context), current_identity(context)
-        above = _attributes_of(parent)
+        own, parent, identity = span.attributes or {}, get_current_span(context), whole_identity(context)
+        above = what_is_above(parent, identity, context)
+        node = ancestry.started(span, above.node, above_is_known=above.is_known)
         stamps: dict[str, AttributeValue] = dict(_who(identity))
-        agent = identity.agent or above.get(sc.AGENT_NAME)
+        project = project_of(span, identity.project, above.attributes)
+        if project is not None:
+            stamps[sc.PROJECT] = project
+        agent = identity.agent or above.attributes.get(sc.AGENT_NAME)
         if agent and sc.OPERATION_NAME in own:
             stamps[sc.AGENT_NAME] = agent
-        stamps.update(self._pipeline(span, above, identity))
-        ancestor = _nearest_ancestor(parent, identity)
+        if identity.prompt is not None and own.get(sc.OPERATION_NAME) in sc.INFERENCE_OPERATIONS:
+            stamps[sc.PROMPT_NAME], stamps[sc.PROMPT_VERSION] = identity.prompt
+        found = None if above.node is None else nearest(above.node)
+        ancestor = ancestor_stamp(parent, above, found)
         if ancestor is not None:
             stamps[sc.ANCESTOR_ID] = ancestor
+        stamps.update(self._pipeline(span, above, identity, is_topmost=found is None))
         if stamps:
             span.set_attributes({key: value for key, value in stamps.items() if key not in own})
-        self._told_elsewhere(span, parent)
+        self._told_elsewhere(span, parent, node)
         link = pending_link(context)
         if link is not None and span.parent is None:
             span.add_link(link)
 
-    def _told_elsewhere(self, span: Span, parent: ApiSpan) -> None:
+    def _told_elsewhere(self, span: Span, parent: ApiSpan, node: ancestry.Node) -> None:
         """Stamp a span of a call that the span around it tells of already, and remember those that are never around anything."""
         if is_ours(span):
             return
         told = told_by(span, parent)
         if told is not None:
             span.set_attribute(sc.TOLD_BY, format_span_id(told.get_span_context().span_id))
+            node.told_by = ancestry.node_of(told.get_span_context())
         if not other_of(span).current:
             beside_calls.started(span, parent)
 
-    def _pipeline(self, span: Span, above: Mapping[str, Any], identity: Identity) -> Mapping[str, AttributeValue]:
-        """The stamps of the pipeline; ``above`` are the attributes of the parent."""
-        if sc.PIPELINE_ID in above:
-            return {key: above[key] for key in (sc.PIPELINE_NAME, sc.PIPELINE_ID, sc.PIPELINE_PRIMARY) if key in above}
+    def _pipeline(self, span: Span, above: Above, identity: Identity, *, is_topmost: bool) -> Mapping[str, AttributeValue]:
+        """The stamps of the pipeline, and of the trace's name where the span does not get it from its own pipeline."""
+        if sc.PIPELINE_ID in above.attributes:
+            return {name: above.attributes[name] for name in _PIPELINE if name in above.attributes}
         pipeline = identity.pipeline
-        if pipeline is None and (span.attributes or {}).get(sc.OPERATION_NAME) in (sc.INVOKE_AGENT, sc.INVOKE_WORKFLOW):
+        own, stamps = span.attributes or {}, dict[str, AttributeValue]()
+        if pipeline is None and own.get(sc.OPERATION_NAME) in (sc.INVOKE_AGENT, sc.INVOKE_WORKFLOW):
             pipeline = self._pipelines.opened_by(span)
-        if pipeline is None:
-            return {}
-        return {
-            sc.PIPELINE_NAME: pipeline.name,
-            sc.PIPELINE_ID: pipeline.span_id,
-            sc.PIPELINE_PRIMARY: pipeline.primary,
-        }
+            if pipeline.primary:
+                _name_trace(pipeline.name, ancestry.node_of(span.context))
+        if pipeline is not None:
+            stamps = {
+                sc.PIPELINE_NAME: pipeline.name,
+                sc.PIPELINE_ID: pipeline.span_id,
+                sc.PIPELINE_PRIMARY: pipeline.primary,
+            }
+        if is_topmost and (pipeline is None or not pipeline.primary) and sc.is_genai(own):
+            name = self._pipelines.name_of_trace(span)
+            stamps |= {} if name is None else {sc.TRACE_NAME: name}
+        return stamps
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Forget a span that stood beside the calls it tells of; what is stamped is stamped at the start."""
-        if not other_of(span).current:
-            beside_calls.ended(span)
+        """Remember what the span came to, for those below it; what is stamped is stamped at the start."""
+        try:
+            ancestry.ended(span)
+            if not other_of(span).current:
+                beside_calls.ended(span)
+        except Exception:
+            _logger.exception("What a span came to could not be remembered for those below it")
 
 
-class _FirstPipelines:
-    """Which pipeline was the first of each trace, for the last traces seen."""
-
-    def __init__(self) -> None:
-        self._first: OrderedDict[int, int] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def opened_by(self, span: Span) -> Pipeline:
-        context, own = span.get_span_context(), span.attributes or {}
-        name = own.get(sc.WORKFLOW_NAME) or own.get(sc.AGENT_NAME) or span.name.removeprefix("pipeline:")
-        remote = span.parent is not None and span.parent.is_remote
-        with self._lock:
-            first = self._first.setdefault(context.trace_id, context.span_id)
-            if len(self._first) > _TRACES_REMEMBERED:
-                self._first.popitem(last=False)
-        return Pipeline(str(name), format_span_id(context.span_id), not remote and first == context.span_id)
+_PIPELINE = (sc.PIPELINE_NAME, sc.PIPELINE_ID, sc.PIPELINE_PRIMARY)
 
 
-def pipeline_of(span: ApiSpan) -> Pipeline | None:
-    """The pipeline stamped on ``span``."""
-    stamps = _attributes_of(span)
-    if sc.PIPELINE_ID not in stamps:
+def _name_trace(name: str, node: ancestry.Node | None) -> None:
+    """Have the spans above a trace's first pipeline know the trace's name: where all spans are sent, the topmost of them gives it."""
+    for span in () if node is None else node.open_above():
+        if sc.TRACE_NAME not in (span.attributes or {}):
+            span.set_attribute(sc.TRACE_NAME, name)
+
+
+def pipeline_of(attributes: Mapping[str, Any]) -> Pipeline | None:
+    """The pipeline that is stamped on the span with these attributes."""
+    if sc.PIPELINE_ID not in attributes:
         return None
-    return Pipeline(
-        str(stamps.get(sc.PIPELINE_NAME, "")), str(stamps[sc.PIPELINE_ID]), bool(stamps.get(sc.PIPELINE_PRIMARY, True))
-    )
+    name, span_id = str(attributes.get(sc.PIPELINE_NAME, "")), str(attributes[sc.PIPELINE_ID])
+    return Pipeline(name, span_id, bool(attributes.get(sc.PIPELINE_PRIMARY, True)))
 
 
 def has_ended(span: ApiSpan) -> bool:
@@ -123,31 +132,9 @@ def has_ended(span: ApiSpan) -> bool:
     return isinstance(span, ReadableSpan) and span.end_time is not None
 
 
-def ancestor_or_self(span: ApiSpan) -> str | None:
-    """Span id of ``span`` if it is a GenAI span, else of the nearest GenAI span above; "" for none, None for unknown."""
-    if not isinstance(span, ReadableSpan):
-        return None
-    attributes = _attributes_of(span)
-    if sc.is_genai(attributes):
-        return format_span_id(span.context.span_id)
-    if sc.ANCESTOR_ID in attributes:
-        return str(attributes[sc.ANCESTOR_ID])
-    if span.parent is None or span.parent.is_remote:
-        return ""
-    return format_span_id(span.parent.span_id)
-
-
-def _nearest_ancestor(parent: ApiSpan, identity: Identity) -> str | None:
-    """What to stamp on a child of ``parent``: None where its direct parent is a GenAI span, is unknown, or does not exist."""
-    if not parent.get_span_context().is_valid:
-        return None
-    own_id = format_span_id(parent.get_span_context().span_id)
-    nearest = ancestor_or_self(parent) if isinstance(parent, ReadableSpan) else identity.ancestor
-    return None if nearest == own_id else nearest
-
-
 def _who(identity: Identity) -> Mapping[str, AttributeValue]:
-    stamps: dict[str, AttributeValue] = {f"{sc.METADATA_PREFIX}{key}": value for key, value in identity.metadata.items()}
+    stamps: dict[str, AttributeValue] = dict(identity.attributes)
+    stamps.update({f"{sc.METADATA_PREFIX}{key}": value for key, value in identity.metadata.items()})
     if identity.user_id is not None:
         stamps[sc.USER_ID] = identity.user_id
     if identity.session_id is not None:
@@ -155,7 +142,3 @@ def _who(identity: Identity) -> Mapping[str, AttributeValue]:
     if identity.tags:
         stamps[sc.TAGS] = identity.tags
     return stamps
-
-
-def _attributes_of(span: ApiSpan) -> Mapping[str, Any]:
-    return (span.attributes or {}) if isinstance(span, ReadableSpan) else {}

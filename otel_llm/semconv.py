@@ -70,6 +70,13 @@ SYSTEM_INSTRUCTIONS: Final = "gen_ai.system_instructions"
 INPUT_MESSAGES: Final = "gen_ai.input.messages"
 OUTPUT_MESSAGES: Final = "gen_ai.output.messages"
 TOOL_DEFINITIONS: Final = "gen_ai.tool.definitions"
+RETRIEVAL_QUERY: Final = "gen_ai.retrieval.query.text"
+RETRIEVAL_DOCUMENTS: Final = "gen_ai.retrieval.documents"
+MEMORY_QUERY: Final = "gen_ai.memory.query.text"
+MEMORY_RECORDS: Final = "gen_ai.memory.records"
+#: Not in the conventions; the names in common use for what a step that is no call of a model was given and gave.
+INPUT_VALUE: Final = "input.value"
+OUTPUT_VALUE: Final = "output.value"
 
 # --- general conventions ----------------------------------------------------------------------------------------------
 ERROR_TYPE: Final = "error.type"
@@ -95,8 +102,10 @@ PIPELINE_NAME: Final = "otel_llm.pipeline.name"
 PIPELINE_ID: Final = "otel_llm.pipeline.span_id"
 #: True if that pipeline is the first one of its trace; a later one in the same trace has False.
 PIPELINE_PRIMARY: Final = "otel_llm.pipeline.primary"
-#: Span id (16 hex digits) of the nearest GenAI ancestor; empty string: there is none in this process. Set only where the direct
-#: parent is a local span outside the conventions (an HTTP server span, say), which destinations do not receive.
+#: Name of the trace's first pipeline, on spans of the same trace that do not belong to it: those above, and topmost GenAI spans.
+TRACE_NAME: Final = "otel_llm.trace.name"
+#: Span id (16 hex digits) of the nearest GenAI ancestor; empty string: there is none in this process. Set where the direct parent is
+#: a span that destinations do not receive (an HTTP server span, say), or in another process that said what is above.
 ANCESTOR_ID: Final = "otel_llm.ancestor.span_id"
 
 #: Span id (16 hex digits) of the span of another library that tells of the same call; such a span is left out by destinations.
@@ -123,11 +132,18 @@ ABANDONED: Final = "abandoned"
 TRUNCATED: Final = "truncated"
 CANCELLED: Final = "cancelled"
 
+#: Whether the tokens of an ``invoke_agent`` span are told by no span below it, so that they count. Where it is not said, they do if
+#: the agent runs elsewhere: a span of kind CLIENT with ``server.address``, as the conventions have it for remote agents.
+OPAQUE: Final = "otel_llm.opaque"
+
 CHAT: Final = "chat"
 TEXT_COMPLETION: Final = "text_completion"
 GENERATE_CONTENT: Final = "generate_content"
 EMBEDDINGS: Final = "embeddings"
 FETCH_RESPONSE: Final = "fetch_response"
+RETRIEVAL: Final = "retrieval"
+RERANK: Final = "rerank"
+CREATE_AGENT: Final = "create_agent"
 INVOKE_AGENT: Final = "invoke_agent"
 INVOKE_WORKFLOW: Final = "invoke_workflow"
 EXECUTE_TOOL: Final = "execute_tool"
@@ -135,9 +151,25 @@ EXECUTE_TOOL: Final = "execute_tool"
 #: Operations whose spans carry tokens of one model call.
 INFERENCE_OPERATIONS: Final = frozenset({CHAT, TEXT_COMPLETION, GENERATE_CONTENT})
 
-_GENAI_MARKS: Final = (OPERATION_NAME, SYSTEM_OLD, REQUEST_MODEL, "langfuse.observation.type", "openinference.span.kind")
+#: What the spans of any emitter have, most of them from their start on. What is stamped on all spans of a trace (agent, user,
+#: session, the workflow of OpenLLMetry) is no mark.
+_GENAI_MARKS: Final = frozenset(
+    {
+        OPERATION_NAME,
+        PROVIDER_NAME,
+        SYSTEM_OLD,
+        REQUEST_MODEL,
+        RESPONSE_MODEL,
+        TOOL_NAME,
+        "langfuse.observation.type",
+        "openinference.span.kind",
+        "traceloop.span.kind",
+        "llm.request.type",
+        "ai.operationId",
+    }
+)
 
 
 def is_genai(attributes: Mapping[str, object]) -> bool:
     """Whether a span with these attributes is a GenAI span, by the conventions of any of the common emitters."""
-    return any(mark in attributes for mark in _GENAI_MARKS)
+    return not _GENAI_MARKS.isdisjoint(attributes)

@@ -5,17 +5,26 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from otel_llm.content import CAPTURE_VARIABLE, CaptureMode
+from otel_llm.content_policy import ContentMode
+from otel_llm.content_settings import ContentSettings, Mode
+from otel_llm.delivery.spool.settings import SpoolVariables
 from otel_llm.errors import ConfigurationError
+from otel_llm.price_table import VARIABLE as PRICES_VARIABLE
+from otel_llm.price_table import PriceTable, read_price_table
+from otel_llm.propagation_hosts import PROPAGATE_TO_VARIABLE, parse_propagation_hosts
 from otel_llm.providers import parse_provider_hosts
+from otel_llm.setting_faults import faults_of
 
 
-class Settings(BaseSettings):
+class Settings(ContentSettings, SpoolVariables):
     """What the environment says. OpenTelemetry's own names where they exist, ``OTEL_LLM_*`` for ours."""
 
-    model_config = SettingsConfigDict(extra="ignore", populate_by_name=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        extra="ignore", populate_by_name=True, env_ignore_empty=True, arbitrary_types_allowed=True
+    )
 
     disabled: bool = Field(default=False, validation_alias="OTEL_SDK_DISABLED")
     #: Names of exporters and destinations; None: every destination that is configured.
@@ -25,12 +34,19 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"),
     )
     content: CaptureMode = Field(default=CaptureMode.NO_CONTENT, validation_alias=CAPTURE_VARIABLE)
+    #: Of the local store.
+    local_content: Mode = Field(default=ContentMode.FULL, validation_alias="OTEL_LLM_LOCAL_CONTENT")
     queue_max_bytes: int = Field(default=128 * 1024 * 1024, ge=1_000_000, validation_alias="OTEL_LLM_QUEUE_MAX_BYTES")
     queue_max_spans: int = Field(default=20_000, ge=1, validation_alias="OTEL_LLM_QUEUE_MAX_SPANS")
     send_timeout_s: float = Field(default=10.0, gt=0, le=600, validation_alias="OTEL_LLM_SEND_TIMEOUT")
     provider_hosts: Annotated[dict[str, str], NoDecode] = Field(
         default_factory=dict, validation_alias="OTEL_LLM_PROVIDER_HOSTS"
     )
+
+    #: Hosts that may learn of traces.
+    propagate_to: Annotated[tuple[str, ...], NoDecode] = Field(default=(), validation_alias=PROPAGATE_TO_VARIABLE)
+    #: The user's own prices, read from the file.
+    prices: PriceTable | None = Field(default=None, validation_alias=PRICES_VARIABLE)
 
     @field_validator("exporters", mode="before")
     @classmethod
@@ -49,11 +65,27 @@ class Settings(BaseSettings):
             hint = "; to record content on spans, say SPAN_ONLY" if value.strip().lower() in ("true", "1", "yes", "on") else ""
             raise ValueError(f"must be one of {words}{hint}") from None
 
+    @field_validator("prices", mode="before")
+    @classmethod
+    def _price_table(cls, value: Any) -> Any:
+        try:
+            return read_price_table(value) if isinstance(value, str) else value
+        except ConfigurationError as error:
+            raise ValueError("; ".join(error.faults)) from error
+
     @field_validator("provider_hosts", mode="before")
     @classmethod
     def _hosts(cls, value: Any) -> Any:
         try:
             return parse_provider_hosts(value) if isinstance(value, str) else value
+        except ConfigurationError as error:
+            raise ValueError("; ".join(error.faults)) from error
+
+    @field_validator("propagate_to", mode="before")
+    @classmethod
+    def _propagation_hosts(cls, value: Any) -> Any:
+        try:
+            return parse_propagation_hosts(value) if isinstance(value, str) else value
         except ConfigurationError as error:
             raise ValueError("; ".join(error.faults)) from error
 
@@ -64,11 +96,3 @@ def read_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         raise ConfigurationError(faults_of(error)) from None
-
-
-def faults_of(error: ValidationError) -> list[str]:
-    """One line per fault, by the name of the variable; values are left out, since they may be secrets."""
-    return [
-        f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg'].removeprefix('Value error, ')}"
-        for fault in error.errors()
-    ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from weakref import WeakSet
+
 from opentelemetry import trace
 
 from otel_llm.processor import ContextProcessor
@@ -39,10 +41,19 @@ def tracer() -> trace.Tracer:
     return _source.tracer
 
 
+_stamped: WeakSet[trace.TracerProvider] = WeakSet()
+
+
+def stamped_providers() -> list[trace.TracerProvider]:
+    """The providers whose spans are stamped."""
+    return list(_stamped)
+
+
 def stamp_spans_of(provider: trace.TracerProvider) -> None:
     """Have each span of ``provider`` stamped with whom it belongs to; once per provider, and only if it takes processors."""
     add = getattr(provider, "add_span_processor", None)
     if add is None or getattr(provider, "_otel_llm_stamped", False):
         return
     add(ContextProcessor())
+    _stamped.add(provider)
     provider._otel_llm_stamped = True  # type: ignore[attr-defined]  # the mark must live as long as the provider

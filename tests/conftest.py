@@ -71,3 +71,8 @@ def fake(_fake_provider: FakeProvider) -> FakeProvider:
     """LLM vendors on loopback, with no exchange seen yet."""
     _fake_provider.clear()
     return _fake_provider
+
+
+@pytest.fixture(autouse=True)
+def _no_notes_in_the_users_directory(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    monkeypatch.setenv("OTEL_LLM_STATE_DIR", str(tmp_path_factory.mktemp("state")))

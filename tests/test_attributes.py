@@ -10,13 +10,14 @@ from otel_llm import attributes
 from otel_llm.attributes import content_attributes
 from otel_llm.content import json_text
 from otel_llm.protocols.facts import RequestFacts, ResponseFacts
+from otel_llm.recent import Recent
 
 PLAYBOOK = 'You are "a" helpful\nassistant → é. ' * 800
 
 
 @pytest.fixture(autouse=True)
 def _nothing_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attributes, "_recent", ())
+    monkeypatch.setattr(attributes, "_recent", Recent())
 
 
 def message(*parts: dict[str, Any], **more: Any) -> dict[str, Any]:

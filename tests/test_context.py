@@ -15,7 +15,7 @@ import pytest
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags
 from opentelemetry.util.genai.handler import TelemetryHandler
 from opentelemetry.util.genai.invocation import CLIENT_INFERENCE_CONTEXT_KEY
 
@@ -195,6 +195,47 @@ def test_the_second_pipeline_of_a_trace_is_not_primary(sink: SpanSink) -> None:
     assert stamps(sink, "chat two")["otel_llm.pipeline.name"] == "second"
 
 
+def test_what_is_not_of_a_traces_first_pipeline_knows_the_traces_name(sink: SpanSink) -> None:
+    with tracer().start_as_current_span("POST /ask"):
+        call_llm("before")
+        with workflow("first"):
+            call_llm("one")
+        with workflow("second"):
+            call_llm("two")
+        call_llm("after")
+
+    names = {span.name: (span.attributes or {}).get("otel_llm.trace.name") for span in sink.spans}
+    assert names == {
+        "POST /ask": "first",
+        "chat before": None,
+        "invoke_workflow first": None,
+        "chat one": None,
+        "invoke_workflow second": "first",
+        "chat two": None,
+        "chat after": "first",
+    }
+
+
+def test_work_below_a_span_that_is_not_sampled_belongs_to_the_agent_around_it(sink: SpanSink) -> None:
+    with agent("strategist", user_id="42") as span:
+        unsampled = NonRecordingSpan(SpanContext(span.get_span_context().trace_id, 1, is_remote=False))
+        with trace.use_span(unsampled):
+            call_llm()
+    seen = stamps(sink, "chat gpt-4o")
+    assert seen["otel_llm.ancestor.span_id"] == f"{span.get_span_context().span_id:016x}"
+    assert (seen["gen_ai.agent.name"], seen["otel_llm.pipeline.name"]) == ("strategist", "strategist")
+
+
+def test_a_parent_named_by_its_id_alone_is_taken_as_it_is(sink: SpanSink) -> None:
+    parent = NonRecordingSpan(SpanContext(7, 8, is_remote=False, trace_flags=TraceFlags(1)))
+    with trace.use_span(parent):
+        call_llm()
+        with tracer().start_as_current_span("GET /customers"):
+            call_llm("below")
+    assert "otel_llm.ancestor.span_id" not in stamps(sink, "chat gpt-4o")
+    assert stamps(sink, "chat below")["otel_llm.ancestor.span_id"] == f"{8:016x}"
+
+
 def test_what_an_instrumentation_set_itself_is_kept(sink: SpanSink) -> None:
     with identify(user_id="1"):
         tracer().start_span("x", attributes={"user.id": "theirs"}).end()
@@ -327,7 +368,7 @@ def test_work_from_a_queue_belongs_to_whoever_put_it_there(sink: SpanSink) -> No
     assert (call.context.trace_id, call.parent.span_id) == (parent.context.trace_id, parent.context.span_id)  # type: ignore[union-attr]
     seen = stamps(sink, "chat gpt-4o")
     assert (seen["gen_ai.agent.name"], seen["user.id"], seen["otel_llm.pipeline.name"]) == ("strategist", "42", "support")
-    assert "otel_llm.ancestor.span_id" not in seen
+    assert seen["otel_llm.ancestor.span_id"] == f"{parent.context.span_id:016x}"
 
 
 def test_a_carrier_taken_below_an_http_span_tells_the_genai_ancestor(sink: SpanSink) -> None:

@@ -185,7 +185,7 @@ def test_a_directory_writable_by_all_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
     outcome = LocalStore(tmp_path / "traces.sqlite3").send([record(1)], timeout_s=5)
     assert outcome == Pause(
-        f"{tmp_path} belongs to another user or is writable by all, and the local store holds prompts. "
+        f"{tmp_path} is writable by other users, and what is kept there can hold prompts. "
         "Set OTEL_LLM_LOCAL_STORE to a file in a directory of your own."
     )
 
@@ -346,4 +346,6 @@ def test_where_the_store_is(monkeypatch: pytest.MonkeyPatch, environ: dict[str, 
 
 def test_without_a_home_directory_it_says_what_to_set() -> None:
     outcome = LocalStore(Path("~/.local/state/otel-llm/traces.sqlite3")).send([record(1)], timeout_s=5)
-    assert outcome == Pause("There is no home directory for the local store. Set OTEL_LLM_LOCAL_STORE to an absolute path.")
+    assert outcome == Pause(
+        "There is no home directory for the files of otel-llm. Set OTEL_LLM_LOCAL_STORE to a file in a directory of your own."
+    )

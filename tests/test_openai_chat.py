@@ -144,7 +144,7 @@ def test_a_finish_reason_is_a_word_of_the_conventions(sent: Any, reason: str | N
         ({"cost": 0.5, "is_byok": True, "cost_details": {"upstream_inference_cost": 2.0}}, Usage(cost=2.5)),
         ({"cost": 0.5, "is_byok": True, "cost_details": {"upstream_inference_cost": None}}, Usage(cost=0.5)),
         ({"cost": "0.5"}, Usage()),
-        ({"cost": {"total_cost": 1}}, Usage()),
+        ({"cost": {"total_cost": 1}}, Usage(cost=1.0)),
         ({"cost_in_usd_ticks": 37_756_000}, Usage(cost=0.0037756)),
         ({"prompt_tokens": -1, "completion_tokens": "7"}, Usage()),
         ({"prompt_tokens": True, "completion_tokens": 7.0}, Usage(None, 7)),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 
 from otel_llm.cli.demo import demo
+from otel_llm.cli.doctor import doctor
+from otel_llm.cli.spool import spool
 from otel_llm.cli.traces import traces
 from otel_llm.version import __version__
 
@@ -19,4 +21,6 @@ def app() -> None:
 
 
 app.add_command(demo)
+app.add_command(doctor)
+app.add_command(spool)
 app.add_command(traces)

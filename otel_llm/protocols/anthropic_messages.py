@@ -10,6 +10,7 @@ from otel_llm.protocols.anthropic_messages_fold import Fold
 from otel_llm.protocols.facts import Message, RequestFacts, ResponseFacts, ToolDefinition, Usage
 from otel_llm.protocols.failure import failure
 from otel_llm.protocols.gemini_path import is_stream, model_of
+from otel_llm.protocols.reported_cost import reported_cost
 from otel_llm.protocols.values import (
     AttributeTable,
     count,
@@ -103,19 +104,20 @@ def _read_tool(tool: dict[str, Any]) -> ToolDefinition:
 
 
 def response(body: Any) -> ResponseFacts:
-    """Facts of a message, of as much of it as arrived, or of an error body."""
+    """Facts of a message, of as much of it as arrived, or of an error body. Fast mode, which costs more, counts as a tier."""
     body = mapping(body)
     sent = text(body.get("stop_reason"))
     reason = _FINISH_REASONS.get(sent, sent) if sent else None
     messages = [_read_message(body, "assistant")] if "content" in body else []
     if reason:
         messages = [{**message, "finish_reason": reason} for message in messages]
-    tier = text(mapping(body.get("usage")).get("service_tier"))
+    usage = mapping(body.get("usage"))
+    tier = text(usage.get("speed")) if usage.get("speed") == "fast" else text(usage.get("service_tier"))
     return ResponseFacts(
         id=text(body.get("id")),
         model=text(body.get("model")),
         finish_reasons=(reason,) if reason else (),
-        usage=_read_usage(mapping(body.get("usage"))),
+        usage=_read_usage(usage),
         messages=messages,
         error=failure(body),
         attributes={semconv.RESPONSE_SERVICE_TIER: tier} if tier else {},
@@ -136,4 +138,5 @@ def _read_usage(usage: dict[str, Any]) -> Usage:
         cache_write_5m=count(lifetimes.get("ephemeral_5m_input_tokens")),
         cache_write_1h=count(lifetimes.get("ephemeral_1h_input_tokens")),
         reasoning=count(mapping(usage.get("output_tokens_details")).get("thinking_tokens")),
+        cost=reported_cost(usage),
     )

@@ -18,6 +18,7 @@ def read_usage(usage: dict[str, Any]) -> Usage:
         cache_read=count(usage.get("cachedContentTokenCount")),
         reasoning=thoughts,
         modalities=from_list("input", usage.get("promptTokensDetails"))
+        | from_list("cache_read.input", usage.get("cacheTokensDetails"))
         | from_list("output", usage.get("candidatesTokensDetails")),
     )
 

@@ -12,7 +12,7 @@ _MODALITIES: Final = ("text", "image", "audio")
 
 
 def from_fields(direction: str, details: Any) -> dict[str, int]:
-    """From ``{"audio_tokens": 7, ...}`` (OpenAI); ``direction`` is ``input`` or ``output``."""
+    """From ``{"audio_tokens": 7, ...}`` (OpenAI); ``direction`` is ``input``, ``output`` or ``cache_read.input``."""
     details = mapping(details)
     return _named(direction, ((modality, details.get(f"{modality}_tokens")) for modality in _MODALITIES))
 

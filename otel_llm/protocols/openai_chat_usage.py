@@ -1,4 +1,4 @@
-"""Token counts and cost of OpenAI's chat completions, as the many vendors of that format report them."""
+"""Token counts of OpenAI's chat completions, as the many vendors of that format report them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ from typing import Any, Final
 
 from otel_llm.protocols.facts import Usage
 from otel_llm.protocols.modalities import from_fields
-from otel_llm.protocols.values import count, mapping, mappings, number, text
-
-#: xAI reports what it charged in ticks (docs.x.ai, "Cost Tracking").
-_TICKS_PER_USD: Final = 10_000_000_000
+from otel_llm.protocols.reported_cost import reported_cost
+from otel_llm.protocols.values import count, mapping, mappings, text
 
 #: Beside the prompt's details: Together, Hugging Face and Moonshot; DeepSeek; Mistral.
 _CACHE_READ_KEYS: Final = ("cached_tokens", "prompt_cache_hit_tokens", "num_cached_tokens")
@@ -27,7 +25,7 @@ def read_usage(body: dict[str, Any]) -> Usage:
         cache_write=count(prompt.get("cache_write_tokens")),
         reasoning=reasoning,
         modalities=from_fields("input", prompt) | from_fields("output", usage.get("completion_tokens_details")),
-        cost=_cost(usage),
+        cost=reported_cost(usage),
     )
 
 
@@ -65,17 +63,3 @@ def _output_tokens(usage: dict[str, Any], reasoning: int | None, model: str) -> 
     if "gemini" in model and "completion_tokens_details" not in usage:
         return total - prompt
     return completion
-
-
-def _cost(usage: dict[str, Any]) -> float | None:
-    """USD that the provider says it charged, 0 included.
-
-    For a key of the customer's own, OpenRouter's ``cost`` is only its fee, and what the key's owner pays comes on top.
-    """
-    cost = number(usage.get("cost"))
-    if cost is None:
-        ticks = number(usage.get("cost_in_usd_ticks"))
-        return None if ticks is None else ticks / _TICKS_PER_USD
-    if usage.get("is_byok") is True:
-        cost += number(mapping(usage.get("cost_details")).get("upstream_inference_cost")) or 0.0
-    return cost

@@ -12,10 +12,10 @@ from otel_llm import semconv
 from otel_llm.protocols.facts import ErrorFacts, Message, ResponseFacts, Scalar, Usage
 from otel_llm.protocols.failure import failure
 from otel_llm.protocols.modalities import from_fields
-from otel_llm.protocols.openai_chat_usage import read_usage
 from otel_llm.protocols.openai_responses_fold import Fold
 from otel_llm.protocols.openai_responses_items import awaits_client, kind_of, read_item
 from otel_llm.protocols.openai_responses_request import request
+from otel_llm.protocols.reported_cost import reported_cost
 from otel_llm.protocols.values import count, elements, mapping, mappings, text
 
 __all__ = ["NAME", "OPERATION", "Fold", "matches", "request", "response"]
@@ -97,7 +97,7 @@ def _read_usage(body: dict[str, Any]) -> Usage:
         cache_write=count(given.get("cache_write_tokens")),
         reasoning=count(mapping(usage.get("output_tokens_details")).get("reasoning_tokens")),
         modalities=from_fields("input", given) | from_fields("output", usage.get("output_tokens_details")),
-        cost=read_usage({"usage": usage}).cost,
+        cost=reported_cost(usage),
     )
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Literal
 
+from otel_llm.content_policy import ContentMode
 from otel_llm.delivery.exporter import DestinationExporter
 from otel_llm.errors import ConfigurationError
+from otel_llm.masking import MaskFunction
 from otel_llm_insforge.destination import LegacyDestination
 from otel_llm_insforge.rest import RestStore
 from otel_llm_insforge.settings import Connection, Options, load
@@ -16,7 +18,7 @@ from otel_llm_insforge.store import Store
 def from_environment() -> LegacyDestination | None:
     """The destination that the environment describes; None if it describes none. Raises ConfigurationError naming all faults."""
     connection, options = load({})
-    return LegacyDestination(_store(connection, options, None), options.mapping) if connection.given else None
+    return LegacyDestination(_store(connection, options, None), options.mapping()) if connection.given else None
 
 
 class InsForgeExporter(DestinationExporter):
@@ -28,7 +30,9 @@ class InsForgeExporter(DestinationExporter):
         base_url: str | None = None,
         api_key: str | Callable[[], str] | None = None,
         database_url: str | None = None,
-        content: bool | None = None,
+        content: bool | ContentMode | Literal["full", "truncated", "hash", "none"] | None = None,
+        content_max_chars: int | None = None,
+        mask: MaskFunction | None = None,
         orphans: Literal["skip", "synthesize"] | None = None,
         telegram_id_attribute: str | None = None,
         user_id_attribute: str | None = None,
@@ -38,7 +42,8 @@ class InsForgeExporter(DestinationExporter):
     ) -> None:
         """What is not given comes from the environment. Raises ConfigurationError naming all faults.
 
-        A callable ``api_key`` is asked for each request, so a rotated key is taken up.
+        A callable ``api_key`` is asked for each request, so a rotated key is taken up. ``mask`` is applied to each text after the
+        patterns of ``OTEL_LLM_MASK``: text in, text out.
         """
         key = api_key if callable(api_key) else None
         connection, options = load(
@@ -47,6 +52,7 @@ class InsForgeExporter(DestinationExporter):
                 "api_key": key() if key is not None else api_key,
                 "database_url": database_url,
                 "content": content,
+                "content_max_chars": content_max_chars,
                 "orphans": orphans,
                 "telegram_id_attribute": telegram_id_attribute,
                 "user_id_attribute": user_id_attribute,
@@ -59,7 +65,7 @@ class InsForgeExporter(DestinationExporter):
             raise ConfigurationError(
                 ["the exporter needs INSFORGE_BASE_URL and INSFORGE_API_KEY, or OTEL_LLM_LEGACY_DATABASE_URL"]
             )
-        super().__init__(LegacyDestination(_store(connection, options, key), options.mapping))
+        super().__init__(LegacyDestination(_store(connection, options, key), options.mapping(mask)))
 
 
 def _store(connection: Connection, options: Options, key: Callable[[], str] | None) -> Store:

@@ -32,6 +32,11 @@ class LegacyDestination:
         self._store = store
         self._options = options
 
+    @property
+    def spool_key(self) -> str:
+        """The tables, by their address: what waits on disk for them is sent to no others."""
+        return self._store.address
+
     def encode(self, span: ReadableSpan) -> bytes | None:
         """The rows of one ended span as JSON lines; None for a span that has none."""
         return encode_rows(map_span(span, self._options)) or None

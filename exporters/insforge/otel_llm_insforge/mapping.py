@@ -15,6 +15,9 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext, StatusCode, format_span_id
 
 from otel_llm import semconv as sc
+from otel_llm.content_policy import NONE, ContentPolicy
+from otel_llm.content_spans import told_around_attributes
+from otel_llm.dialects import conventional
 from otel_llm_insforge.ids import is_span_id, span_uuid, trace_uuid
 from otel_llm_insforge.names import DEFAULT_SPAN_NAMES, pipeline_name, span_name
 from otel_llm_insforge.payload import input_data, output_data
@@ -27,8 +30,8 @@ from otel_llm_insforge.text import FIELD_LIMIT, clean_text
 class MappingOptions:
     """How spans are mapped."""
 
-    #: Write prompts, answers, tool arguments and results into ``input_data`` and ``output_data``.
-    content: bool = False
+    #: What of prompts, answers, tool arguments and results is written into ``input_data`` and ``output_data``.
+    content: ContentPolicy = NONE
     #: GenAI spans outside any pipeline, which the legacy writer did not know: left out, or written under a trace row of their own.
     orphans: Literal["skip", "synthesize"] = "skip"
     telegram_id_attribute: str = sc.USER_ID
@@ -38,24 +41,27 @@ class MappingOptions:
 
 
 _DEFAULTS: Final = MappingOptions()
+#: Attributes in the conventions' names and forms.
+Given = Mapping[str, Any]
 
 
 def map_span(span: ReadableSpan, options: MappingOptions = _DEFAULTS) -> list[Row]:
     """The rows of one ended span; none for a span outside the GenAI conventions, or outside any pipeline unless asked for."""
-    attributes, context = span.attributes or {}, span.context
-    if context is None or not text(attributes.get(sc.OPERATION_NAME)) or sc.TOLD_BY in attributes:
+    context, given = span.context, conventional(span)
+    if context is None or not text(given.get(sc.OPERATION_NAME)) or sc.TOLD_BY in given:
         return []
-    root = attributes.get(sc.PIPELINE_ID)
+    span, given = told_around_attributes(span, options.content), options.content.applied(given)
+    root = given.get(sc.PIPELINE_ID)
     if not is_span_id(root):
-        return _orphan_rows(span, context, options) if options.orphans == "synthesize" else []
-    primary = attributes.get(sc.PIPELINE_PRIMARY) is not False
+        return _orphan_rows(span, given, context, options) if options.orphans == "synthesize" else []
+    primary = given.get(sc.PIPELINE_PRIMARY) is not False
     trace = trace_uuid(context.trace_id) if primary else span_uuid(context.trace_id, str(root))
     if root == format_span_id(context.span_id):
-        return [_trace_row(span, trace, options)]
-    return [_span_row(span, context, trace, _parent(span, str(root)), options)]
+        return [_trace_row(span, given, trace, options)]
+    return [_span_row(span, given, context, trace, _parent(span, str(root)), options)]
 
 
-def _orphan_rows(span: ReadableSpan, context: SpanContext, options: MappingOptions) -> list[Row]:
+def _orphan_rows(span: ReadableSpan, given: Given, context: SpanContext, options: MappingOptions) -> list[Row]:
     """A span row, and a trace row if the span is the topmost GenAI span of this process.
 
     Below spans that are no rows, or below another process, the trace row must not take the plain trace id: a pipeline of the same
@@ -65,8 +71,8 @@ def _orphan_rows(span: ReadableSpan, context: SpanContext, options: MappingOptio
     topmost = parent is None or (span.parent is not None and span.parent.is_remote)
     own_trace = topmost and span.parent is not None
     trace = span_uuid(context.trace_id, format_span_id(context.span_id)) if own_trace else trace_uuid(context.trace_id)
-    span_row = _span_row(span, context, trace, None if topmost else parent, options)
-    return [_trace_row(span, trace, options), span_row] if topmost else [span_row]
+    span_row = _span_row(span, given, context, trace, None if topmost else parent, options)
+    return [_trace_row(span, given, trace, options), span_row] if topmost else [span_row]
 
 
 def _parent(span: ReadableSpan, root: str | None) -> str | None:
@@ -83,30 +89,30 @@ def _parent(span: ReadableSpan, root: str | None) -> str | None:
     return None if parent == root else parent
 
 
-def _trace_row(span: ReadableSpan, trace: str, options: MappingOptions) -> Row:
-    attributes = span.attributes or {}
-    user = None if options.user_id_attribute is None else integer(attributes.get(options.user_id_attribute), 32)
+def _trace_row(span: ReadableSpan, given: Given, trace: str, options: MappingOptions) -> Row:
+    user = None if options.user_id_attribute is None else integer(given.get(options.user_id_attribute), 32)
     columns = {
         "trace_id": trace,
-        "pipeline_name": pipeline_name(span, attributes),
-        "telegram_id": integer(attributes.get(options.telegram_id_attribute), 64) or 0,
+        "pipeline_name": pipeline_name(span, given),
+        "telegram_id": integer(given.get(options.telegram_id_attribute), 64) or 0,
         "user_id": user,
-        **_outcome(span, _described_error(span)),
+        **_outcome(span, _described_error(span, given)),
     }
     return Row(TRACES, columns)
 
 
-def _span_row(span: ReadableSpan, context: SpanContext, trace: str, parent: str | None, options: MappingOptions) -> Row:
-    attributes = span.attributes or {}
-    name = span_name(span, attributes)
+def _span_row(
+    span: ReadableSpan, given: Given, context: SpanContext, trace: str, parent: str | None, options: MappingOptions
+) -> Row:
+    name = span_name(span, given)
     columns = {
         "span_id": span_uuid(context.trace_id, format_span_id(context.span_id)),
         "trace_id": trace,
         "parent_span_id": None if parent is None else span_uuid(context.trace_id, parent),
         "span_name": clean_text(options.span_names.get(name, name), 100),
-        **_outcome(span, _exception_message(span) or _described_error(span)),
-        "input_data": input_data(attributes, content=options.content),
-        "output_data": output_data(attributes, content=options.content),
+        **_outcome(span, _exception_message(span) or _described_error(span, given)),
+        "input_data": input_data(given),
+        "output_data": output_data(given),
     }
     return Row(SPANS, columns)
 
@@ -124,9 +130,9 @@ def _outcome(span: ReadableSpan, error: str | None) -> dict[str, Any]:
     }
 
 
-def _described_error(span: ReadableSpan) -> str | None:
+def _described_error(span: ReadableSpan, given: Given) -> str | None:
     """The status description (``ExceptionType: message`` where our own spans failed), else the type of the error."""
-    return text(span.status.description, FIELD_LIMIT) or text((span.attributes or {}).get(sc.ERROR_TYPE))
+    return text(span.status.description, FIELD_LIMIT) or text(given.get(sc.ERROR_TYPE))
 
 
 def _exception_message(span: ReadableSpan) -> str | None:

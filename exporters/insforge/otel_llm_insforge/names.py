@@ -29,7 +29,7 @@ def span_name(span: ReadableSpan, attributes: Mapping[str, Any]) -> str:
     if operation == sc.INVOKE_AGENT:
         return f"agent:{text(attributes.get(sc.AGENT_NAME)) or 'unknown'}"
     if operation in _LLM_OPERATIONS:
-        return f"llm:{text(attributes.get(sc.PROVIDER_NAME)) or text(attributes.get(sc.SYSTEM_OLD)) or 'unknown'}"
+        return f"llm:{text(attributes.get(sc.PROVIDER_NAME)) or 'unknown'}"
     if operation == sc.EXECUTE_TOOL:
         return f"tool:{text(attributes.get(sc.TOOL_NAME)) or 'unknown'}"
     if operation == sc.INVOKE_WORKFLOW:

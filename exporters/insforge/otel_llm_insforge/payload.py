@@ -21,6 +21,8 @@ _REQUEST_CONTENT: Final = {
     "messages": sc.INPUT_MESSAGES,
     "tools": sc.TOOL_DEFINITIONS,
     "arguments": sc.TOOL_CALL_ARGUMENTS,
+    "query": sc.RETRIEVAL_QUERY,
+    "input": sc.INPUT_VALUE,
 }
 _RESPONSE: Final = {
     "model": sc.RESPONSE_MODEL,
@@ -29,6 +31,8 @@ _RESPONSE: Final = {
 _RESPONSE_CONTENT: Final = {
     "messages": sc.OUTPUT_MESSAGES,
     "result": sc.TOOL_CALL_RESULT,
+    "documents": sc.RETRIEVAL_DOCUMENTS,
+    "output": sc.OUTPUT_VALUE,
 }
 _USAGE: Final = {
     "input_tokens": sc.USAGE_INPUT_TOKENS,
@@ -40,23 +44,18 @@ _USAGE: Final = {
 }
 
 
-def input_data(attributes: Mapping[str, Any], *, content: bool) -> dict[str, Any] | None:
-    """What was asked: provider, model, tool call; with ``content`` also messages, tools and arguments. None if nothing is known."""
-    data = _picked(attributes, _REQUEST)
-    if content:
-        data |= _content(attributes, _REQUEST_CONTENT)
-    return data or None
+def input_data(attributes: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What was asked: provider, model, tool call; messages, tools and arguments as far as they are there. None if nothing is known."""
+    return _picked(attributes, _REQUEST) | _content(attributes, _REQUEST_CONTENT) or None
 
 
-def output_data(attributes: Mapping[str, Any], *, content: bool) -> dict[str, Any] | None:
-    """What was answered: model, finish reasons, ``usage`` with tokens and ``cost`` in USD; with ``content`` also messages or result."""
+def output_data(attributes: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What was answered: model, finish reasons, ``usage`` with tokens and ``cost`` in USD; messages or result if there."""
     data = _picked(attributes, _RESPONSE)
     usage = {key: attributes[name] for key, name in _USAGE.items() if _is_number(attributes.get(name))}
     if usage := {key: value for key, value in clean_json(usage).items() if value is not None}:
         data["usage"] = usage
-    if content:
-        data |= _content(attributes, _RESPONSE_CONTENT)
-    return data or None
+    return data | _content(attributes, _RESPONSE_CONTENT) or None
 
 
 def _picked(attributes: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:

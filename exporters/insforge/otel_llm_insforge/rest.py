@@ -39,6 +39,11 @@ class RestStore:
         self._client: httpx.Client | None = None
         self._process = 0
 
+    @property
+    def address(self) -> str:
+        """The URL under which the tables are."""
+        return self._root
+
     def insert(self, rows: Sequence[Row], *, timeout_s: float) -> Outcome:
         """Insert what is not there yet. The first request that fails decides; what others stored is recognised the next time."""
         deadline = self._clock() + timeout_s

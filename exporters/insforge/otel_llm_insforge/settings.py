@@ -12,7 +12,10 @@ from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, Validation
 from pydantic_core import from_json
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from otel_llm.content_policy import ContentMode
+from otel_llm.content_settings import ContentSettings, Mode
 from otel_llm.errors import ConfigurationError
+from otel_llm.masking import MaskFunction
 from otel_llm_insforge.mapping import MappingOptions
 from otel_llm_insforge.names import DEFAULT_SPAN_NAMES
 
@@ -59,10 +62,16 @@ def _decoded(value: Any) -> Any:
 SpanNames = Annotated[dict[str, str], NoDecode, BeforeValidator(_decoded)]
 
 
-class Options(_Source):
+def _content_mode(value: Any) -> Any:
+    """``true`` and ``false`` are the words of before there were more than two."""
+    words = {"true": ContentMode.FULL, "1": ContentMode.FULL, "false": ContentMode.NONE, "0": ContentMode.NONE}
+    return words.get(str(value).strip().lower(), value)
+
+
+class Options(ContentSettings, _Source):
     """How spans become rows, and how rows are sent."""
 
-    content: bool = False
+    content: Annotated[Mode, BeforeValidator(_content_mode)] = ContentMode.NONE
     orphans: Literal["skip", "synthesize"] = "skip"
     telegram_id_attribute: str = "user.id"
     user_id_attribute: str | None = None
@@ -70,11 +79,10 @@ class Options(_Source):
     create_tables: bool | None = None
     gzip: bool = False
 
-    @property
-    def mapping(self) -> MappingOptions:
-        """The part that the mapping needs."""
+    def mapping(self, mask: MaskFunction | None = None) -> MappingOptions:
+        """The part that the mapping needs; ``mask`` replaces the process's own function for masking texts."""
         return MappingOptions(
-            content=self.content,
+            content=self.policy(self.content, mask),
             orphans=self.orphans,
             telegram_id_attribute=self.telegram_id_attribute,
             user_id_attribute=self.user_id_attribute,
@@ -100,7 +108,8 @@ def load(arguments: Mapping[str, Any]) -> tuple[Connection, Options]:
 
 
 def _fault_of_option(error: Mapping[str, Any]) -> str:
-    name = f"{_PREFIX}{str(error['loc'][0]).upper()}" if error["loc"] else "the settings"
+    place = str(error["loc"][0]).upper() if error["loc"] else ""
+    name = place if place.startswith("OTEL_LLM_") else f"{_PREFIX}{place}" if place else "the settings"
     return f"{name}: {error['msg']}"
 
 

@@ -29,6 +29,11 @@ class SqlStore:
         self._engine = engine
         self._tables_due = create_tables
 
+    @property
+    def address(self) -> str:
+        """The database's URL, its password hidden."""
+        return self._engine.url.render_as_string(hide_password=True)
+
     def insert(self, rows: Sequence[Row], *, timeout_s: float) -> Outcome:
         """Insert what is not there yet; all or nothing."""
         try:

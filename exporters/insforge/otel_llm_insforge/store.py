@@ -12,6 +12,10 @@ from otel_llm_insforge.rows import Row
 class Store(Protocol):
     """The legacy tables, through InsForge or straight in a database."""
 
+    @property
+    def address(self) -> str:
+        """Where the tables are, without a secret."""
+
     def insert(self, rows: Sequence[Row], *, timeout_s: float) -> Outcome:
         """Insert the rows that are not there yet, in any state of the batch before; never raises."""
 

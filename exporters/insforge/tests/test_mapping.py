@@ -25,6 +25,7 @@ from legacy_spans import (
 )
 from opentelemetry.sdk.trace import Event
 
+from otel_llm.content_policy import FULL
 from otel_llm_insforge import MappingOptions, Row, map_span
 
 HTTP_SERVER = 0xDDDDDDDDDDDDDDDD
@@ -83,7 +84,7 @@ def test_a_call_becomes_a_span_row_without_any_prompt() -> None:
         ({"gen_ai.operation.name": "invoke_workflow", "gen_ai.workflow.name": "inner"}, "workflow:inner"),
         ({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "search"}, "tool:search"),
         ({"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openrouter"}, "llm:openrouter"),
-        ({"gen_ai.operation.name": "chat", "gen_ai.system": "mistral"}, "llm:mistral"),
+        ({"gen_ai.operation.name": "chat", "gen_ai.system": "mistral"}, "llm:mistral_ai"),
         ({"gen_ai.operation.name": "generate_content", "gen_ai.provider.name": "gcp.gemini"}, "llm:gcp.gemini"),
         ({"gen_ai.operation.name": "embeddings", "gen_ai.provider.name": "openai"}, "llm:openai"),
         ({"gen_ai.operation.name": "retrieval"}, "retrieval docs"),
@@ -252,7 +253,7 @@ CONTENT = {
 
 
 def test_content_is_written_as_objects_where_asked_for() -> None:
-    row = one_row(make_span({**CHAT, **CONTENT}), content=True)
+    row = one_row(make_span({**CHAT, **CONTENT}), content=FULL)
     assert row["input_data"] == {
         "provider": "anthropic",
         "model": "claude-sonnet-4-5",
@@ -270,7 +271,7 @@ def test_arguments_and_result_of_a_tool_are_content() -> None:
         "gen_ai.tool.call.arguments": '{"q":"x"}',
         "gen_ai.tool.call.result": "not JSON",
     }
-    bare, full = one_row(make_span(tool)), one_row(make_span(tool), content=True)
+    bare, full = one_row(make_span(tool)), one_row(make_span(tool), content=FULL)
     assert (bare["input_data"], bare["output_data"]) == ({"tool_call_id": "call_1"}, None)
     assert (full["input_data"], full["output_data"]) == (
         {"tool_call_id": "call_1", "arguments": {"q": "x"}},
@@ -280,8 +281,8 @@ def test_arguments_and_result_of_a_tool_are_content() -> None:
 
 def test_a_long_field_keeps_its_beginning_its_length_and_its_hash() -> None:
     prompt = '["' + "я" * 49_996 + '"]'
-    just_fits = one_row(make_span({**CHAT, "gen_ai.input.messages": prompt}), content=True)
-    too_long = one_row(make_span({**CHAT, "gen_ai.input.messages": prompt.replace('"]', 'я"]')}), content=True)
+    just_fits = one_row(make_span({**CHAT, "gen_ai.input.messages": prompt}), content=FULL)
+    too_long = one_row(make_span({**CHAT, "gen_ai.input.messages": prompt.replace('"]', 'я"]')}), content=FULL)
     assert just_fits["input_data"]["messages"] == ["я" * 49_996]
     assert too_long["input_data"]["messages"] == {
         "repr": '["' + "я" * 1_998,
@@ -305,7 +306,7 @@ def test_a_long_field_keeps_its_beginning_its_length_and_its_hash() -> None:
     ids=["nul", "surrogate-escape", "nan", "huge-integer", "empty", "surrogate", "deep"],
 )
 def test_content_is_made_fit_for_jsonb(messages: str, stored: Any) -> None:
-    row = one_row(make_span({**CHAT, "gen_ai.input.messages": messages}), content=True)
+    row = one_row(make_span({**CHAT, "gen_ai.input.messages": messages}), content=FULL)
     assert row["input_data"].get("messages") == stored
 
 

@@ -80,7 +80,7 @@ def test_all_faults_are_told_at_once(environment: Any) -> None:
     assert caught.value.faults == (
         "INSFORGE_BASE_URL must look like https://host, without user, query or fragment",
         "INSFORGE_API_KEY is an access token, which ends after 15 minutes: use the project's API key (ik_...)",
-        "OTEL_LLM_LEGACY_CONTENT: Input should be a valid boolean, unable to interpret input",
+        "OTEL_LLM_LEGACY_CONTENT: Input should be 'full', 'truncated', 'hash' or 'none'",
         "OTEL_LLM_LEGACY_ORPHANS: Input should be 'skip' or 'synthesize'",
         'OTEL_LLM_LEGACY_SPAN_NAMES: Value error, must be a JSON object such as {"llm:openai": "llm:gpt"}',
     )
@@ -172,4 +172,6 @@ def test_no_secret_shows_in_a_repr(environment: Any) -> None:
         INSFORGE_API_KEY="ik_secret",
         OTEL_LLM_LEGACY_DATABASE_URL="postgresql://u:secret@h/d",
     )
-    assert "secret" not in repr(load({}))
+    told = repr(load({}))
+    assert "ik_secret" not in told
+    assert "u:secret" not in told

@@ -12,6 +12,7 @@ from legacy_spans import CALL, IN_PIPELINE, ROOT, ROOT_HEX, make_span
 from opentelemetry.sdk.trace import Event
 
 from otel_llm import semconv as sc
+from otel_llm.content_policy import FULL
 from otel_llm.delivery import Delivered
 from otel_llm.testing.insforge import FakeInsForge
 from otel_llm_insforge import LegacyDestination, MappingOptions, RestStore, SqlStore, create_engine, parse_url
@@ -63,7 +64,7 @@ def spans(draw: st.DrawFn) -> Any:
     )
 
 
-OPTIONS = MappingOptions(content=True, orphans="synthesize", user_id_attribute="user.id")
+OPTIONS = MappingOptions(content=FULL, orphans="synthesize", user_id_attribute="user.id")
 
 
 @given(spans())

@@ -5,16 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from otel_llm.content import json_text
+from otel_llm.recent import LONG, Recent, RecentLists
 from otel_llm_langfuse.parts import as_content, content_part, tool_call, tool_definition, tool_message
 from otel_llm_langfuse.readers import as_text, parsed_json
-from otel_llm_langfuse.recent import LONG, Recent
 
 ChatMessage = dict[str, Any]
-
-#: System instructions as they came -> the system message; the beginning of a list of messages up to the end of its first one ->
-#: the chat messages that the first one becomes. Both as JSON text.
-_recent_systems = Recent()
-_recent_messages = Recent()
 
 
 def chat_input(system: Any, messages: Any, tools: Any) -> str | None:
@@ -38,7 +33,7 @@ def chat_input(system: Any, messages: Any, tools: Any) -> str | None:
 
 def recent_texts() -> list[str]:
     """Long texts that the last inputs contain and the next ones are likely to contain too."""
-    return [*_recent_systems.all_made(), *_recent_messages.all_made()]
+    return [*_recent_systems.all_made(), *_recent_messages.beginnings.all_made()]
 
 
 def chat_output(messages: Any) -> str | None:
@@ -125,38 +120,22 @@ def _instructions(system: Any) -> Any:
 
 def _messages_text(messages: Any) -> str | None:
     """JSON texts of the chat messages, with commas between them; None for what cannot be read."""
-    is_long = isinstance(messages, str) and len(messages) > LONG
-    known = _after_known_message(messages) if is_long else None
-    if known is not None:
-        return known
+    if isinstance(messages, str):
+        return _recent_messages.made_of(messages)
     read = parsed_json(messages)
-    if not _is_messages(read):
+    return _chat_text(read) if isinstance(read, list) else None
+
+
+def _chat_text(messages: list[Any]) -> str | None:
+    if not _is_messages(messages):
         return None
-    if not is_long or not read:
-        return _chat_text(read)
-    first, rest = _chat_text(read[:1]), read[1:]
-    end = f",{json_text(rest)[1:]}" if rest else "]"
-    if messages.endswith(end):
-        _recent_messages.remember(messages[: -len(end)], first)
-    return f"{first},{_chat_text(rest)}" if rest else first
-
-
-def _after_known_message(messages: str) -> str | None:
-    """The same where the first message is a recent one: only those after it are read."""
-    known = _recent_messages.beginning_of(messages)
-    if known is None:
-        return None
-    beginning, first = known
-    end = messages[len(beginning) :]
-    if end == "]":
-        return first
-    rest = parsed_json(f"[{end[1:]}") if end.startswith(",") else None
-    return f"{first},{_chat_text(rest)}" if rest and _is_messages(rest) else None
-
-
-def _chat_text(messages: list[ChatMessage]) -> str:
     return json_text([made for message in messages for made in chat_messages(message)])[1:-1]
 
 
 def _is_messages(read: Any) -> bool:
     return isinstance(read, list) and all(isinstance(message, dict) for message in read)
+
+
+#: System instructions as they came -> the system message as JSON text.
+_recent_systems: Recent[str, str] = Recent()
+_recent_messages = RecentLists(parsed_json, _chat_text)

@@ -11,16 +11,18 @@ from opentelemetry.util.types import AttributeValue
 from otel_llm import semconv as sc
 from otel_llm.content import json_text
 from otel_llm_langfuse import names
-from otel_llm_langfuse.readers import as_amount, as_count, as_text, parsed_json, texts
+from otel_llm_langfuse.readers import as_amount, as_count, as_text, parsed_json, texts, unquoted
 
 _LONGEST_TRACE_NAME: Final = 1000
+_METADATA: Final = (names.METADATA_PREFIX, names.TRACE_METADATA_PREFIX)
 
 
 def conform(attributes: Mapping[str, Any]) -> dict[str, AttributeValue]:
     """``attributes`` in types and values that OTLP and Langfuse take; what cannot be made so is left out."""
     taken: dict[str, AttributeValue] = {}
-    for name, value in attributes.items():
+    for name, given in attributes.items():
         rule = _RULES.get(name)
+        value = unquoted(given) if name.startswith(_METADATA) else given
         if rule is None and type(value) is str and value.isascii() and name.isascii():
             taken[name] = value
         elif (checked := (rule or _sendable)(value)) is not None:

@@ -4,57 +4,121 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import httpx
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.trace import ReadableSpan
 
-from otel_llm.delivery import Limits, Outcome
+from otel_llm.delivery import Delivered, Limits, Outcome, Split
+from otel_llm.masking import MaskFunction
 from otel_llm.version import __version__
+from otel_llm_langfuse import propagation
 from otel_llm_langfuse.answers import outcome_of, unreachable
+from otel_llm_langfuse.budget import budget_of
 from otel_llm_langfuse.chatml import recent_texts
 from otel_llm_langfuse.compression import gzipped
+from otel_llm_langfuse.media_client import MediaClient
+from otel_llm_langfuse.media_record import Opened, opened
+from otel_llm_langfuse.media_upload import MediaUploads
 from otel_llm_langfuse.otlp import record_of
-from otel_llm_langfuse.selection import wants
+from otel_llm_langfuse.projects import settings_of_projects
+from otel_llm_langfuse.score_batches import ScoreBatches
+from otel_llm_langfuse.score_records import is_score
+from otel_llm_langfuse.selection import Selection
+from otel_llm_langfuse.sent_traces import SentTraces
 from otel_llm_langfuse.settings import LangfuseSettings
 
 PATH: Final = "/api/public/otel/v1/traces"
 
 
 class LangfuseDestination:
-    """A Langfuse project. ``settings`` must hold both keys."""
+    """A Langfuse project. ``settings`` must hold both keys.
 
-    name = "langfuse"
+    With ``project`` it takes the spans that are meant for the project of this name, without one those that name none. ``mask``
+    takes the place of the process's own function that masks texts.
+    """
+
     limits = Limits(max_records=512, max_bytes=3_000_000)
 
-    def __init__(self, settings: LangfuseSettings) -> None:
+    def __init__(self, settings: LangfuseSettings, *, project: str | None = None, mask: MaskFunction | None = None) -> None:
         if settings.public_key is None or settings.secret_key is None:
             raise ValueError("a Langfuse destination needs a public and a secret key")
         self._settings = settings
-        self._mapping = settings.mapping
-        self._public_key = settings.public_key
+        #: Which spans go to this project.
+        self.selection = Selection(settings, project)
+        self.name = self.selection.route.name
+        propagation.listen()
+        content = settings.policy(settings.content, mask)
+        self._mapping = replace(settings.mapping, place=self.selection.place, content=content)
         self._auth = httpx.BasicAuth(settings.public_key, settings.secret_key.get_secret_value())
         self._url = httpx.URL(settings.base_url + PATH)
+        #: What became of images, audio and files.
+        self.media = MediaUploads()
+        self._budget = budget_of(settings)
+        self._traces = SentTraces()
+        self.scores = ScoreBatches(settings, self._auth, self._connected)
         self._client: httpx.Client | None = None
         self._client_pid = 0
 
+    @property
+    def spool_key(self) -> str:
+        """The project, by its address and public key: what waits on disk for it is sent to no other."""
+        return f"{self._settings.base_url} {self._settings.public_key}"
+
+    @property
+    def settings(self) -> LangfuseSettings:
+        """Where and how it sends."""
+        return self._settings
+
     def encode(self, span: ReadableSpan) -> bytes | None:
-        """One OTLP request of one span, mapped for Langfuse; None for spans that are not GenAI or of another project."""
-        return record_of(span, self._mapping) if wants(span, self._public_key) else None
+        """One OTLP request of one span, mapped for Langfuse; None for spans that are not selected."""
+        if is_score(span):
+            return self.scores.encode(span) if self.selection.route.leads_here(span) else None
+        if not self.selection.wants(span):
+            return None
+        return record_of(self._traces.completed(span), self._mapping, self._settings.media)
 
     def send(self, records: Sequence[bytes], *, timeout_s: float) -> Outcome:
-        """POST a batch. The client's own HTTP is not traced."""
-        body = gzipped(records, recent_texts())
+        """Send the spans of a batch, then its scores."""
+        return self.scores.send(records, self._send_spans, timeout_s=timeout_s)
+
+    def _send_spans(self, records: Sequence[bytes], *, timeout_s: float) -> Outcome:
+        """Upload the media of a batch, then POST its spans. The client's own HTTP is not traced."""
+        try:
+            batch = opened(records)
+        except ValueError as error:
+            return Split(str(error))
         timeout = min(timeout_s, self._settings.timeout_s)
         with suppress_instrumentation():
-            try:
-                return outcome_of(self._connected().post(self._url, content=body, timeout=timeout))
-            except httpx.RequestError as error:
-                return unreachable(self._url.host, error)
+            return self._upload(batch, timeout) or self._post(batch, timeout)
+
+    def _upload(self, batch: Opened, timeout_s: float) -> Outcome | None:
+        """None: go on with the spans."""
+        if not batch.uploads:
+            return None
+        client = MediaClient(self._connected(), self._settings.base_url, self._auth, timeout_s)
+        return self.media.upload(batch.uploads, client)
+
+    def _post(self, batch: Opened, timeout_s: float) -> Outcome:
+        body = gzipped(batch.requests, recent_texts())
+        try:
+            response = self._connected().post(self._url, content=body, headers=_HEADERS, auth=self._auth, timeout=timeout_s)
+        except httpx.RequestError as error:
+            return unreachable(self._url.host, error)
+        outcome = outcome_of(response)
+        if isinstance(outcome, Delivered):
+            self.media.sent(batch.uploads)
+            if self._budget is not None:
+                self._budget.count(len(batch.requests))
+        return outcome
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, leave all spans to others, and save the count of observations."""
+        self.selection.close()
+        if self._budget is not None:
+            self._budget.save()
         if self._client is not None and self._client_pid == os.getpid():
             self._client.close()
         self._client = None
@@ -62,7 +126,7 @@ class LangfuseDestination:
     def _connected(self) -> httpx.Client:
         """The client of this process: connections must not be shared with the process that this one was forked from."""
         if self._client is None or self._client_pid != os.getpid():
-            self._client = httpx.Client(auth=self._auth, headers=_HEADERS, follow_redirects=False)
+            self._client = httpx.Client(follow_redirects=False)
             self._client_pid = os.getpid()
         return self._client
 
@@ -76,7 +140,6 @@ _HEADERS: Final = {
 }
 
 
-def from_environment() -> LangfuseDestination | None:
-    """The destination that the environment configures, or None without keys. Raises ConfigurationError naming all faults."""
-    settings = LangfuseSettings.load()
-    return LangfuseDestination(settings) if settings.configured else None
+def from_environment() -> list[LangfuseDestination]:
+    """A destination for each project that the environment configures. Raises ConfigurationError naming all faults."""
+    return [LangfuseDestination(settings, project=project) for project, settings in settings_of_projects().items()]

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 from opentelemetry.sdk.trace import ReadableSpan
 
 from otel_llm import semconv as sc
 from otel_llm_langfuse import names
 from otel_llm_langfuse.readers import Given, amount, count, text
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+from otel_llm_langfuse.times import iso
 
 
 def first_chunk_attributes(span: ReadableSpan, given: Given) -> dict[str, Any]:
@@ -20,17 +18,10 @@ def first_chunk_attributes(span: ReadableSpan, given: Given) -> dict[str, Any]:
     if waited_s is None or span.start_time is None or span.end_time is None:
         return {}
     arrived_ns = min(span.start_time + int(waited_s * 1e9), span.end_time)
-    return {names.COMPLETION_START_TIME: _iso(arrived_ns)}
+    return {names.COMPLETION_START_TIME: iso(arrived_ns)}
 
 
 def prompt_attributes(given: Given) -> dict[str, Any]:
     """The link to a managed prompt, whose versions Langfuse numbers; without a number there is no link."""
     name, version = text(given, sc.PROMPT_NAME), count(given, sc.PROMPT_VERSION)
     return {} if name is None or version is None else {names.PROMPT_NAME: name, names.PROMPT_VERSION: version}
-
-
-def _iso(since_1970_ns: int) -> str | None:
-    try:
-        return (_EPOCH + timedelta(microseconds=since_1970_ns // 1000)).isoformat()
-    except OverflowError:
-        return None

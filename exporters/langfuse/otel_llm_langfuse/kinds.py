@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import SpanKind
+
 from otel_llm import semconv as sc
 from otel_llm_langfuse import names
 from otel_llm_langfuse.readers import Given, text
@@ -23,7 +26,9 @@ EVENT: Final = "event"
 MODEL_CALLS: Final = frozenset({GENERATION, EMBEDDING})
 
 #: Operations whose tokens, if they have any, are sums of calls below them. Counted there, they must not be counted again.
-AGGREGATES: Final = frozenset({sc.INVOKE_AGENT, "create_agent", sc.INVOKE_WORKFLOW, "plan", sc.EXECUTE_TOOL})
+_AGGREGATES: Final = frozenset(
+    {sc.INVOKE_AGENT, sc.CREATE_AGENT, sc.INVOKE_WORKFLOW, sc.EXECUTE_TOOL, "plan", "task", "apply_guardrail", "evaluate"}
+)
 
 _KNOWN: Final = frozenset(
     {GENERATION, EMBEDDING, AGENT, CHAIN, TOOL, RETRIEVER, EVALUATOR, GUARDRAIL, SPAN, EVENT},
@@ -33,30 +38,19 @@ _BY_OPERATION: Final = {
     sc.CHAT: GENERATION,
     sc.TEXT_COMPLETION: GENERATION,
     sc.GENERATE_CONTENT: GENERATION,
-    "completion": GENERATION,
-    "generate": GENERATION,
     sc.EMBEDDINGS: EMBEDDING,
     sc.INVOKE_AGENT: AGENT,
-    "create_agent": AGENT,
+    sc.CREATE_AGENT: AGENT,
     sc.INVOKE_WORKFLOW: CHAIN,
     "plan": CHAIN,
     sc.EXECUTE_TOOL: TOOL,
-    "retrieval": RETRIEVER,
-    "rerank": RETRIEVER,
+    sc.RETRIEVAL: RETRIEVER,
+    sc.RERANK: RETRIEVER,
     "search_memory": RETRIEVER,
+    "apply_guardrail": GUARDRAIL,
+    "evaluate": EVALUATOR,
+    "task": SPAN,
     "fetch_response": SPAN,
-}
-
-_BY_OPENINFERENCE_KIND: Final = {
-    "llm": GENERATION,
-    "embedding": EMBEDDING,
-    "agent": AGENT,
-    "chain": CHAIN,
-    "tool": TOOL,
-    "retriever": RETRIEVER,
-    "reranker": RETRIEVER,
-    "guardrail": GUARDRAIL,
-    "evaluator": EVALUATOR,
 }
 
 
@@ -66,6 +60,18 @@ def observation_type(given: Given) -> str:
     if asked in _KNOWN:
         return asked
     operation = (text(given, sc.OPERATION_NAME) or "").lower()
-    kind = (text(given, "openinference.span.kind") or "").lower()
     fallback = GENERATION if text(given, sc.REQUEST_MODEL, sc.RESPONSE_MODEL) else SPAN
-    return _BY_OPERATION.get(operation) or _BY_OPENINFERENCE_KIND.get(kind) or fallback
+    return _BY_OPERATION.get(operation, fallback)
+
+
+def sums_up(span: ReadableSpan, given: Given) -> bool:
+    """Whether the tokens of a span are told again by calls below it, so that here they must not count."""
+    return (text(given, sc.OPERATION_NAME) or "").lower() in _AGGREGATES and not is_opaque_agent(span, given)
+
+
+def is_opaque_agent(span: ReadableSpan, given: Given) -> bool:
+    """Whether a span stands for an agent of whose calls nothing else is seen: by its mark, else if the agent runs elsewhere."""
+    if (text(given, sc.OPERATION_NAME) or "").lower() != sc.INVOKE_AGENT:
+        return False
+    marked = given.get(sc.OPAQUE)
+    return marked if isinstance(marked, bool) else span.kind is SpanKind.CLIENT and sc.SERVER_ADDRESS in given

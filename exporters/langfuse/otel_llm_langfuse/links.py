@@ -8,19 +8,29 @@ import httpx
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from otel_llm.errors import ConfigurationError, DeliveryError
+from otel_llm_langfuse.current import current_trace_id, here, hex_id
+from otel_llm_langfuse.deliveries import langfuse_deliveries, settings_of
 from otel_llm_langfuse.settings import LangfuseSettings
 
 
-def trace_url(trace_id: str, settings: LangfuseSettings | None = None) -> str:
-    """``{base}/project/{project}/traces/{trace_id}``; ``trace_id`` is 32 hex digits. Asks Langfuse once for the project.
+def trace_url(trace_id: str | int | None = None, settings: LangfuseSettings | None = None) -> str:
+    """``{base}/project/{project}/traces/{trace_id}``, of the current trace if none is named. Asks Langfuse once for the project.
 
-    Raises ConfigurationError without keys, and DeliveryError if Langfuse cannot be asked.
+    ``settings`` default to those of this process's only Langfuse delivery, else to the environment. Raises ValueError outside of all
+    traces, ConfigurationError without keys, and DeliveryError if Langfuse cannot be asked.
     """
-    used = settings or LangfuseSettings.load()
+    named = hex_id(trace_id, 32) or current_trace_id(here())
+    used = settings or _settings_in_use() or LangfuseSettings.load()
     if used.public_key is None or used.secret_key is None:
         raise ConfigurationError(["LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY are not set"])
     project = _project_id(used.base_url, used.public_key, used.secret_key.get_secret_value(), used.timeout_s)
-    return f"{used.base_url}/project/{project}/traces/{trace_id}"
+    return f"{used.base_url}/project/{project}/traces/{named}"
+
+
+def _settings_in_use() -> LangfuseSettings | None:
+    """Those of the only project that this process delivers to."""
+    found = {(its.base_url, its.public_key): its for its in map(settings_of, langfuse_deliveries())}
+    return next(iter(found.values())) if len(found) == 1 else None
 
 
 @lru_cache(maxsize=8)

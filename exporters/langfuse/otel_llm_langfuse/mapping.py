@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,14 +17,14 @@ from otel_llm_langfuse.conform import conform
 from otel_llm_langfuse.cost import RAW as RAW_COST
 from otel_llm_langfuse.cost import call_cost
 from otel_llm_langfuse.generation import first_chunk_attributes, prompt_attributes
-from otel_llm_langfuse.kinds import AGGREGATES, GENERATION, MODEL_CALLS, TOOL, observation_type
+from otel_llm_langfuse.kinds import GENERATION, MODEL_CALLS, TOOL, is_opaque_agent, observation_type, sums_up
 from otel_llm_langfuse.level import failed, level_attributes
 from otel_llm_langfuse.metadata import metadata, names_a_prompt
 from otel_llm_langfuse.parameters import RAW_MODEL, RAW_NO_PARAMETERS, model_attributes
 from otel_llm_langfuse.payload import payload
 from otel_llm_langfuse.readers import Given, text
 from otel_llm_langfuse.trace import trace_attributes
-from otel_llm_langfuse.tree import place
+from otel_llm_langfuse.tree import Place, place
 from otel_llm_langfuse.usage import RAW_PREFIXES, is_known, read_usage, usage_details
 
 _OURS: Final = "otel_llm."
@@ -39,6 +39,8 @@ class MappingSettings:
     environment: str | None = None
     release: str | None = None
     content: ContentPolicy = FULL
+    #: Where a span hangs.
+    place: Callable[[ReadableSpan, Given], Place] = place
 
 
 def map_span(span: ReadableSpan, settings: MappingSettings) -> dict[str, AttributeValue]:
@@ -60,41 +62,36 @@ def mapped(span: ReadableSpan, given: Given, settings: MappingSettings) -> dict[
         **level_attributes(span, given),
         **trace_attributes(given, span.resource.attributes, environment=settings.environment, release=settings.release),
         **metadata(span, given),
-        **place(span, given).attributes,
+        **settings.place(span, given).attributes,
         **(prompt_attributes(given) if kind == GENERATION else {}),
         **_consumption(span, given, kind, explicit),
     }
     told = {**conform(computed), **explicit}
-    dropped = content.carried | _unsafe(given, kind, told)
+    dropped = {*content.carried, *_unsafe(given, kind, told)}
+    if is_opaque_agent(span, given):
+        dropped.add(sc.OPERATION_NAME)  # Langfuse counts nothing of a span that says invoke_agent
     kept = {name: value for name, value in given.items() if name not in dropped and not name.startswith((names.PREFIX, _OURS))}
     return {**conform(kept), **told}
 
 
 def _consumption(span: ReadableSpan, given: Given, kind: str, explicit: Mapping[str, Any]) -> dict[str, Any]:
-    """Model, usage and cost, on the spans that may have them."""
-    usage = read_usage(given)
-    if not _is_counted(given, kind, is_known(usage)):
-        model = text(given, *RAW_MODEL)
-        return {} if model is None else {f"{names.METADATA_PREFIX}model": model}
-    told = {**model_attributes(given), **first_chunk_attributes(span, given)}
-    if is_known(usage) or ((failed(span, given) or sc.ENDING in given) and kind in MODEL_CALLS):
-        told[names.USAGE_DETAILS] = usage_details(usage)
-    if usage.reasoning is not None:
-        told[f"{names.METADATA_PREFIX}reasoning_tokens"] = str(usage.reasoning)
-    cost = None if names.COST_DETAILS in explicit else call_cost(given, usage, span.start_time or 0)
-    if cost is not None:
-        told |= {names.COST_DETAILS: cost.details, f"{names.METADATA_PREFIX}cost_source": cost.source}
-    return told
-
-
-def _is_counted(given: Given, kind: str, has_usage: bool) -> bool:
-    """Whether a span's model, tokens and cost are its own.
+    """Model, usage and cost, on the spans whose own they are.
 
     A model on a span without tokens would make Langfuse count the tokens of its input and output, and charge them.
     """
-    if text(given, sc.OPERATION_NAME) in AGGREGATES:
-        return False
-    return kind in MODEL_CALLS or has_usage
+    usage = read_usage(given)
+    if sums_up(span, given) or not (kind in MODEL_CALLS or is_known(usage)):
+        model = text(given, sc.REQUEST_MODEL, sc.RESPONSE_MODEL)
+        return {} if model is None else {f"{names.METADATA_PREFIX}model": model}
+    told = {**model_attributes(given), **first_chunk_attributes(span, given)}
+    cost = None if names.COST_DETAILS in explicit else call_cost(given, usage, span.start_time or 0)
+    if is_known(usage) or ((failed(span, given) or sc.ENDING in given) and kind in MODEL_CALLS):
+        told[names.USAGE_DETAILS] = usage_details(usage, by_modality=cost is not None or names.COST_DETAILS in explicit)
+    if usage.reasoning is not None:
+        told[f"{names.METADATA_PREFIX}reasoning_tokens"] = str(usage.reasoning)
+    if cost is not None:
+        told |= {names.COST_DETAILS: cost.details, f"{names.METADATA_PREFIX}cost_source": cost.source}
+    return told
 
 
 def _unsafe(given: Given, kind: str, told: Mapping[str, Any]) -> set[str]:

@@ -12,10 +12,11 @@ from otel_llm.content import json_text
 from otel_llm_langfuse import names
 from otel_llm_langfuse.level import exception_of
 from otel_llm_langfuse.readers import Given, text, texts
+from otel_llm_langfuse.times import iso
 
 _PLAIN: Final = {
     "agent_name": (sc.AGENT_NAME,),
-    "provider": (sc.PROVIDER_NAME, sc.SYSTEM_OLD),
+    "provider": (sc.PROVIDER_NAME,),
     "upstream_provider": (sc.UPSTREAM_PROVIDER,),
     "response_id": (sc.RESPONSE_ID,),
     "stream": (sc.REQUEST_STREAM,),
@@ -24,6 +25,9 @@ _PLAIN: Final = {
 }
 
 _PROMPT_VARIABLE: Final = "gen_ai.prompt.variable."
+#: Beginnings of the names of events that are told otherwise: exceptions, messages, chunks.
+_TOLD_OTHERWISE: Final = ("exception", "gen_ai.", "llm.content.", "First Token Stream Event")
+_MOST_EVENTS: Final = 100
 
 
 def metadata(span: ReadableSpan, given: Given) -> dict[str, str]:
@@ -31,6 +35,7 @@ def metadata(span: ReadableSpan, given: Given) -> dict[str, str]:
     found: dict[str, Any] = {key: text(given, *sources) for key, sources in _PLAIN.items()}
     found["finish_reasons"] = ",".join(texts(given, sc.RESPONSE_FINISH_REASONS))
     found["links"] = _links(span)
+    found["events"] = _events(span)
     found |= {f"exception.{key}": value for key, value in exception_of(span).items()}
     found |= {name.removeprefix("gen_ai."): text(given, name) for name in given if names_a_prompt(name)}
     return {f"{names.METADATA_PREFIX}{key}": value for key, value in found.items() if value}
@@ -39,6 +44,16 @@ def metadata(span: ReadableSpan, given: Given) -> dict[str, str]:
 def names_a_prompt(name: str) -> bool:
     """Whether an attribute tells a prompt's name, version or variables; TraceLoop keeps messages under the same prefix."""
     return name in (sc.PROMPT_NAME, sc.PROMPT_VERSION) or name.startswith(_PROMPT_VARIABLE)
+
+
+def _events(span: ReadableSpan) -> str:
+    """The application's own events, which Langfuse drops, as a JSON list of the first 100."""
+    own = [event for event in span.events if not event.name.startswith(_TOLD_OTHERWISE)]
+    told = [
+        {"name": event.name, "time": iso(event.timestamp), "attributes": dict(event.attributes or {})}
+        for event in own[:_MOST_EVENTS]
+    ]
+    return json_text(told) if told else ""
 
 
 def _links(span: ReadableSpan) -> str:

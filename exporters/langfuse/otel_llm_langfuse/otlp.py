@@ -2,47 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import Final
 
-from opentelemetry.sdk.trace import Event, ReadableSpan
-from opentelemetry.trace import Status
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import SpanContext, Status
+from opentelemetry.util.types import AttributeValue
 
+from otel_llm.content_policy import ContentMode
+from otel_llm.content_spans import told_around_attributes
 from otel_llm.delivery.otlp import encode_request
-from otel_llm_langfuse import names
+from otel_llm.dialects import conventional
 from otel_llm_langfuse.conform import encodable
-from otel_llm_langfuse.mapping import MappingSettings, map_span
-from otel_llm_langfuse.tree import place
+from otel_llm_langfuse.mapping import MappingSettings, mapped
+from otel_llm_langfuse.media import MediaMode
+from otel_llm_langfuse.media_record import packed
+from otel_llm_langfuse.media_taking import still_there, taken_out
 
-#: Events under this prefix can carry messages; Langfuse drops all others.
-_CONTENT_EVENTS = "gen_ai."
-
-
-def record_of(span: ReadableSpan, settings: MappingSettings) -> bytes:
-    """One ``ExportTraceServiceRequest`` with one span."""
-    return encode_request(mapped_copy(span, settings))
+#: With another policy on content, media are hashed or left out with it, so none are uploaded.
+_SHOWN: Final = (ContentMode.FULL, ContentMode.TRUNCATED)
 
 
-def mapped_copy(span: ReadableSpan, settings: MappingSettings) -> ReadableSpan:
-    """The span that Langfuse gets; ``span`` itself stays as it is, for other exporters."""
-    attributes = map_span(span, settings)
-    has_content = names.INPUT in attributes or names.OUTPUT in attributes
+def record_of(span: ReadableSpan, settings: MappingSettings, media: MediaMode = "keep") -> bytes:
+    """One ``ExportTraceServiceRequest`` with one span, behind its media if there are any to upload (:mod:`media_record`)."""
+    span = told_around_attributes(span, settings.content)
+    taken = taken_out(conventional(span), media if settings.content.mode in _SHOWN else "keep")
+    attributes = mapped(span, settings.content.applied(taken.given), settings)
+    request = encode_request(_copy(span, attributes, settings.place(span, span.attributes or {}).parent))
+    if not taken.media or span.context is None:
+        return request
+    trace_id, observation_id = f"{span.context.trace_id:032x}", f"{span.context.span_id:016x}"
+    return packed(request, still_there(taken.media, attributes), trace_id=trace_id, observation_id=observation_id)
+
+
+def _copy(span: ReadableSpan, attributes: Mapping[str, AttributeValue], parent: SpanContext | None) -> ReadableSpan:
+    """The span that Langfuse gets; ``span`` itself stays as it is, for other exporters.
+
+    What its events tell is among the attributes: Langfuse drops events, but for messages, which would get past the content policy.
+    """
     return ReadableSpan(
         name=encodable(span.name),
         context=span.context,
-        parent=place(span, span.attributes or {}).parent,
+        parent=parent,
         resource=span.resource,
         attributes=attributes,
-        events=() if has_content else _content_events(span),
         kind=span.kind,
         status=_encodable_status(span.status),
         start_time=span.start_time,
         end_time=span.end_time,
         instrumentation_scope=span.instrumentation_scope,
     )
-
-
-def _content_events(span: ReadableSpan) -> Sequence[Event]:
-    return [event for event in span.events if event.name.startswith(_CONTENT_EVENTS)]
 
 
 def _encodable_status(status: Status) -> Status:

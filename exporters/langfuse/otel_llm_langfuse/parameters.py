@@ -14,7 +14,7 @@ RAW_MODEL: Final = (sc.REQUEST_MODEL, sc.RESPONSE_MODEL, "ai.model.id", "llm.res
 
 #: Request attributes that say how a request was made, not what the model was asked for. Without parameters of ours, Langfuse's
 #: server takes all request attributes for such.
-RAW_NO_PARAMETERS: Final = (sc.REQUEST_STREAM, "gen_ai.request.encoding_formats")
+RAW_NO_PARAMETERS: Final = (sc.REQUEST_STREAM, sc.REQUEST_ENCODING_FORMATS)
 
 
 def model_attributes(given: Given) -> dict[str, Any]:
@@ -34,7 +34,6 @@ def service_tier(given: Given) -> str | None:
         sc.OPENAI_RESPONSE_SERVICE_TIER,
         sc.RESPONSE_SERVICE_TIER,
         sc.OPENAI_REQUEST_SERVICE_TIER,
-        "gen_ai.request.service_tier",
     )
 
 

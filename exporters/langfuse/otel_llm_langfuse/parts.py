@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from otel_llm.content import json_text
+from otel_llm_langfuse.media import is_reference, type_of_token
 
 Part = dict[str, Any]
 
@@ -53,17 +54,30 @@ def as_content(value: Any) -> str:
 
 
 def _blob(part: Part, base64: str) -> Part:
-    mime_type = _mime_type(part)
-    uri = f"data:{mime_type};base64,{base64}"
-    if mime_type.startswith("audio/"):
-        return {"type": "input_audio", "input_audio": {"data": uri, "format": mime_type.removeprefix("audio/")}}
-    return _linked({**part, "mime_type": mime_type}, uri)
+    """Inline data, or the token of what was uploaded."""
+    stored = type_of_token(base64)
+    mime_type = stored or _mime_type(part)
+    return _inline(mime_type, base64 if stored else f"data:{mime_type};base64,{base64}")
 
 
 def _linked(part: Part, uri: str) -> Part:
-    if _mime_type(part).startswith("image/"):
-        return {"type": "image_url", "image_url": {"url": uri}}
-    return {"type": "file", "file": {"file_data" if uri.startswith("data:") else "file_url": uri}}
+    """What a URI points to: somewhere else, into itself, to what was uploaded, or to nothing any more."""
+    if is_reference(uri):
+        return {"type": "text", "text": uri}
+    if stored := type_of_token(uri):
+        return _inline(stored, uri)
+    mime_type = _mime_type(part)
+    if mime_type.startswith("image/") or uri.startswith("data:"):
+        return _inline(mime_type, uri)
+    return {"type": "file", "file": {"file_url": uri}}
+
+
+def _inline(mime_type: str, data: str) -> Part:
+    if mime_type.startswith("image/"):
+        return {"type": "image_url", "image_url": {"url": data}}
+    if mime_type.startswith("audio/"):
+        return {"type": "input_audio", "input_audio": {"data": data, "format": mime_type.removeprefix("audio/")}}
+    return {"type": "file", "file": {"file_data": data}}
 
 
 def _mime_type(part: Part) -> str:

@@ -15,8 +15,9 @@ _CHAT: Final = (sc.SYSTEM_INSTRUCTIONS, sc.INPUT_MESSAGES, sc.TOOL_DEFINITIONS, 
 #: Other content, as pairs of input and output; the first pair that is there is taken.
 _PLAIN: Final = (
     (sc.TOOL_CALL_ARGUMENTS, sc.TOOL_CALL_RESULT),
-    ("gen_ai.retrieval.query.text", "gen_ai.retrieval.documents"),
-    ("gen_ai.memory.query.text", "gen_ai.memory.records"),
+    (sc.RETRIEVAL_QUERY, sc.RETRIEVAL_DOCUMENTS),
+    (sc.MEMORY_QUERY, sc.MEMORY_RECORDS),
+    (sc.INPUT_VALUE, sc.OUTPUT_VALUE),
 )
 
 _CONTENT: Final = frozenset((*_CHAT, *(name for pair in _PLAIN for name in pair)))

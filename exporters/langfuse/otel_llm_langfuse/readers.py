@@ -84,6 +84,15 @@ def parsed_json(value: Any) -> Any:
     if isinstance(value, bytes | str):
         try:
             return from_json(value, allow_inf_nan=False)
-        except ValueError:
+        except (ValueError, TypeError):  # TypeError: half surrogate pairs
             return None
     return list(value) if isinstance(value, tuple) else value
+
+
+def unquoted(value: Any) -> Any:
+    """A value of metadata, text without the quotes of JSON.
+
+    SDK 5 of Langfuse tells text as JSON, and the server reads it so from that SDK alone; SDK 4 tells it as it is.
+    """
+    read = parsed_json(value) if isinstance(value, str) and value.startswith('"') else None
+    return read if isinstance(read, str) else value

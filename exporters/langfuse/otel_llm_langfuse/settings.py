@@ -6,13 +6,14 @@ from typing import Annotated, Any, Final, Literal, Self
 
 import httpx
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
-from otel_llm.content_policy import ContentMode, ContentPolicy
+from otel_llm.content_policy import ContentMode
+from otel_llm.content_settings import MASK_VARIABLE, MAX_CHARS_VARIABLE, ContentSettings, Mode
 from otel_llm.errors import ConfigurationError
 from otel_llm_langfuse.mapping import MappingSettings
 
-_VARIABLES: Final = {
+VARIABLES: Final = {
     "public_key": "LANGFUSE_PUBLIC_KEY",
     "secret_key": "LANGFUSE_SECRET_KEY",
     "base_url": "LANGFUSE_BASE_URL",
@@ -21,6 +22,8 @@ _VARIABLES: Final = {
     "timeout_s": "LANGFUSE_TIMEOUT",
     "sample_rate": "LANGFUSE_SAMPLE_RATE",
     "content": "OTEL_LLM_LANGFUSE_CONTENT",
+    "content_max_chars": MAX_CHARS_VARIABLE,
+    "mask": MASK_VARIABLE,
     "media": "OTEL_LLM_LANGFUSE_MEDIA",
     "spans": "OTEL_LLM_LANGFUSE_SPANS",
     "drop": "OTEL_LLM_LANGFUSE_DROP",
@@ -31,7 +34,7 @@ _VARIABLES: Final = {
 Droppable = Literal["agent", "chain", "evaluator", "event", "guardrail", "retriever", "span", "tool"]
 
 
-class LangfuseSettings(BaseSettings):
+class LangfuseSettings(ContentSettings):
     """Where and how to send. Arguments win over the environment; empty variables count as not set."""
 
     model_config = SettingsConfigDict(
@@ -53,7 +56,7 @@ class LangfuseSettings(BaseSettings):
     timeout_s: Annotated[float, Field(validation_alias="LANGFUSE_TIMEOUT", gt=0, allow_inf_nan=False)] = 10.0
     #: Share of traces that are sent, by trace id, so whole traces or nothing of them.
     sample_rate: Annotated[float, Field(validation_alias="LANGFUSE_SAMPLE_RATE", ge=0, le=1)] = 1.0
-    content: Annotated[ContentMode, Field(validation_alias="OTEL_LLM_LANGFUSE_CONTENT")] = ContentMode.FULL
+    content: Annotated[Mode, Field(validation_alias="OTEL_LLM_LANGFUSE_CONTENT")] = ContentMode.FULL
     #: What becomes of images, audio and files in messages.
     media: Annotated[Literal["upload", "keep", "reference"], Field(validation_alias="OTEL_LLM_LANGFUSE_MEDIA")] = "upload"
     spans: Annotated[Literal["genai", "all"], Field(validation_alias="OTEL_LLM_LANGFUSE_SPANS")] = "genai"
@@ -81,7 +84,7 @@ class LangfuseSettings(BaseSettings):
     @property
     def mapping(self) -> MappingSettings:
         """The part that the mapping needs."""
-        return MappingSettings(environment=self.environment, release=self.release, content=ContentPolicy(self.content))
+        return MappingSettings(environment=self.environment, release=self.release, content=self.policy(self.content))
 
     @field_validator("drop", mode="before")
     @classmethod
@@ -124,4 +127,4 @@ class LangfuseSettings(BaseSettings):
 
 def _fault(error: Any) -> str:
     name = str(error["loc"][0]) if error["loc"] else ""
-    return f"{_VARIABLES.get(name, name)} {error['msg'].removeprefix('Value error, ')}"
+    return f"{VARIABLES.get(name, name)} {error['msg'].removeprefix('Value error, ')}"

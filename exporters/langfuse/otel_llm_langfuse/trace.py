@@ -19,7 +19,7 @@ def trace_attributes(given: Given, resource: Given, *, environment: str | None, 
     known: dict[str, Any] = {
         sc.USER_ID: text(given, sc.USER_ID),
         sc.SESSION_ID: text(given, sc.SESSION_ID, sc.CONVERSATION_ID),
-        names.TRACE_NAME: text(given, sc.PIPELINE_NAME) if given.get(sc.PIPELINE_PRIMARY) is not False else None,
+        names.TRACE_NAME: _name(given),
         names.TRACE_TAGS: _tags(given),
         names.ENVIRONMENT: _environment(given, resource, environment),
         names.RELEASE: release or text(resource, names.RELEASE),
@@ -39,6 +39,12 @@ def normalised_environment(value: str) -> str | None:
 def _environment(given: Given, resource: Given, setting: str | None) -> str | None:
     found = text(given, names.ENVIRONMENT) or setting or text(given, *_ENVIRONMENT) or text(resource, *_ENVIRONMENT)
     return None if found is None else normalised_environment(found)
+
+
+def _name(given: Given) -> str | None:
+    """That of the trace's first pipeline."""
+    own = text(given, sc.PIPELINE_NAME) if given.get(sc.PIPELINE_PRIMARY) is not False else None
+    return text(given, sc.TRACE_NAME) or own
 
 
 def _tags(given: Given) -> list[str]:

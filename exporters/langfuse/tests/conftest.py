@@ -3,64 +3,29 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import pytest
 from hypothesis import HealthCheck, settings
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import Event, ReadableSpan
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import SpanContext
 
 from otel_llm.testing.langfuse import FakeLangfuse
 from otel_llm_langfuse import LangfuseDestination, LangfuseSettings
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from handmade import MakeSpan, context, make_span
 
 # The same examples in each run, however slow or loaded the machine is.
 settings.register_profile("steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")
 
-TRACE_ID = 0x0AF7651916CD43DD8448EB211C80319C
-SPAN_ID = 0xB7AD6B7169203331
-START_NS = 1_790_000_000_000_000_000  # 2026-09-21T14:13:20Z
-
-MakeSpan = Callable[..., ReadableSpan]
 Row = dict[str, Any]
-
-
-def context(span_id: int, *, remote: bool = False) -> SpanContext:
-    return SpanContext(TRACE_ID, span_id, is_remote=remote, trace_flags=TraceFlags(1))
-
-
-def make_span(
-    attributes: dict[str, Any] | None = None,
-    *,
-    name: str = "chat gpt-4o",
-    span_id: int = SPAN_ID,
-    parent: int | SpanContext | None = None,
-    error: str | None = None,
-    events: tuple[Event, ...] = (),
-    links: tuple[Link, ...] = (),
-    resource: dict[str, Any] | None = None,
-    scope: InstrumentationScope | None = None,
-    start_ns: int = START_NS,
-    duration_ms: int = 1500,
-) -> ReadableSpan:
-    """A span of 1.5 s; ``error`` is the description of a status ERROR."""
-    return ReadableSpan(
-        name=name,
-        context=context(span_id),
-        parent=context(parent) if isinstance(parent, int) else parent,
-        resource=Resource(resource or {}),
-        attributes=attributes,
-        events=events,
-        links=links,
-        kind=SpanKind.CLIENT,
-        status=Status(StatusCode.UNSET) if error is None else Status(StatusCode.ERROR, error),
-        start_time=start_ns,
-        end_time=start_ns + duration_ms * 1_000_000,
-        instrumentation_scope=scope or InstrumentationScope("otel_llm", "0.1.0"),
-    )
 
 
 @pytest.fixture(name="make_span")
@@ -90,6 +55,13 @@ def chat() -> dict[str, Any]:
             [{"role": "assistant", "parts": [{"type": "text", "content": "Sunny."}], "finish_reason": "stop"}]
         ),
     }
+
+
+@pytest.fixture(autouse=True)
+def _no_destinations_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spans made by hand have the same ids in each test, so what another test's destinations took must be forgotten."""
+    monkeypatch.setattr("otel_llm_langfuse.coexistence._shared", set())
+    monkeypatch.setattr("otel_llm_langfuse.coexistence._open", WeakSet())
 
 
 @pytest.fixture(autouse=True)
@@ -157,3 +129,8 @@ def observation(path: str) -> Callable[..., Row]:
         return row if path == "direct" else {name: value for name, value in row.items() if name not in OF_THE_TRACE}
 
     return expect
+
+
+@pytest.fixture(autouse=True)
+def _no_notes_in_the_users_directory(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    monkeypatch.setenv("OTEL_LLM_STATE_DIR", str(tmp_path_factory.mktemp("state")))

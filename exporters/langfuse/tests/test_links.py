@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from application import application
+from opentelemetry.trace import format_trace_id
 
+import otel_llm
 from otel_llm.errors import ConfigurationError, DeliveryError
 from otel_llm.testing.langfuse import FakeLangfuse
 from otel_llm.testing.server import Response
@@ -49,6 +52,21 @@ def test_a_server_that_is_down_is_told(langfuse: FakeLangfuse) -> None:
     langfuse.stop()
     with pytest.raises(DeliveryError, match="did not tell the project of the keys: ConnectError"):
         trace_url(TRACE, settings(langfuse))
+
+
+def test_the_address_of_the_current_trace_by_the_settings_of_the_delivery(langfuse: FakeLangfuse) -> None:
+    with application(langfuse), otel_llm.agent("strategist") as span:
+        trace_id = format_trace_id(span.get_span_context().trace_id)
+        assert trace_url() == f"{langfuse.base_url}/project/fake-project/traces/{trace_id}"
+
+
+def test_a_trace_can_be_named_as_opentelemetry_does(langfuse: FakeLangfuse) -> None:
+    assert trace_url(int(TRACE, 16), settings(langfuse)).endswith(f"/traces/{TRACE}")
+
+
+def test_outside_of_all_traces_one_must_be_named(langfuse: FakeLangfuse) -> None:
+    with pytest.raises(ValueError, match="there is no current trace"):
+        trace_url(settings=settings(langfuse))
 
 
 def test_without_keys_there_is_no_address() -> None:

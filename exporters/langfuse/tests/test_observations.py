@@ -123,7 +123,14 @@ def test_a_call_of_anthropic_with_system_instructions_tools_and_cache(
             "input_cache_creation_1h": 20,
             "total": 1100,
         },
-        cost_details={"input": 0.0015, "output": 0.0015, "total": 0.003},
+        cost_details={
+            "input": 0.0009,
+            "output": 0.0015,
+            "input_cached_tokens": 0.00018,
+            "input_cache_creation_5m": 0.0003,
+            "input_cache_creation_1h": 0.00012,
+            "total": 0.003,
+        },
         tool_call_names=["get_weather"],
         metadata={
             "provider": "anthropic",

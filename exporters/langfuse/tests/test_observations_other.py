@@ -257,4 +257,4 @@ def test_messages_in_span_events_reach_the_server(stored: Store, make_span: Make
         events=(Event("gen_ai.user.message", {"role": "user", "content": "hi"}), Event("noise")),
     )
 
-    assert [row["input"] for row in stored(span)] == ['[{"role":"user","content":"hi"}]']
+    assert [row["input"] for row in stored(span)] == ['{"messages":[{"role":"user","content":"hi"}]}']

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from otel_llm.recent import Recent
 from otel_llm_langfuse import chatml
 from otel_llm_langfuse.chatml import chat_input
-from otel_llm_langfuse.recent import Recent
 
 PLAYBOOK = 'You are "a" helpful\nassistant → é. ' * 800
 OTHER = "Another playbook. " * 1200
@@ -27,7 +27,7 @@ def _nothing_remembered() -> Iterator[None]:
 
 def forget() -> None:
     chatml._recent_systems = Recent()
-    chatml._recent_messages = Recent()
+    chatml._recent_messages.beginnings = Recent()
 
 
 def message(role: str, text: str) -> dict[str, Any]:
@@ -70,21 +70,14 @@ def test_calls_read_the_same_whatever_came_before(calls: list[tuple[Any, Any, An
         assert chat_input(*call) == told
 
 
-def test_a_long_first_message_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_first_message_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
     def asked(text: str) -> str:
         return json.dumps([message("system", PLAYBOOK), message("user", text)], separators=(",", ":"), ensure_ascii=False)
 
     chat_input(None, asked("Why?"), None)
-    read: list[Any] = []
-    parse = chatml.parsed_json
-    monkeypatch.setattr(chatml, "parsed_json", lambda value: read.append(value) or parse(value))
+    made: list[Any] = []
+    make = chatml.chat_messages
+    monkeypatch.setattr(chatml, "chat_messages", lambda given: made.append(given) or make(given))
     told = json.loads(chat_input(None, asked("How?"), None) or "")
     assert told == {"messages": [{"role": "system", "content": PLAYBOOK}, {"role": "user", "content": "How?"}]}
-    assert read == ['[{"role":"user","parts":[{"type":"text","content":"How?"}]}]', None]
-
-
-def test_only_the_last_few_are_kept() -> None:
-    recent = Recent()
-    for number in range(10):
-        recent.remember(f"text {number}", f"made {number}")
-    assert recent.all_made() == ["made 9", "made 8", "made 7", "made 6"]
+    assert made == [message("user", "How?")]

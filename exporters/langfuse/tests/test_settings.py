@@ -32,6 +32,8 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
             "LANGFUSE_TIMEOUT": "3",
             "LANGFUSE_SAMPLE_RATE": "0.5",
             "OTEL_LLM_LANGFUSE_CONTENT": "truncated",
+            "OTEL_LLM_CONTENT_MAX_CHARS": "1000",
+            "OTEL_LLM_MASK": "secrets, Cards",
             "OTEL_LLM_LANGFUSE_MEDIA": "keep",
             "OTEL_LLM_LANGFUSE_SPANS": "all",
             "OTEL_LLM_LANGFUSE_DROP": "tool, Retriever",
@@ -48,6 +50,8 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         "timeout_s": 3.0,
         "sample_rate": 0.5,
         "content": ContentMode.TRUNCATED,
+        "content_max_chars": 1000,
+        "mask": {"secrets", "cards"},
         "media": "keep",
         "spans": "all",
         "drop": {"tool", "retriever"},
@@ -67,6 +71,8 @@ def test_what_is_not_set_has_a_default(monkeypatch: pytest.MonkeyPatch) -> None:
         "timeout_s": 10.0,
         "sample_rate": 1.0,
         "content": ContentMode.FULL,
+        "content_max_chars": 8_000,
+        "mask": {"secrets"},
         "media": "upload",
         "spans": "genai",
         "drop": frozenset(),
@@ -133,14 +139,13 @@ def test_all_faults_are_told_at_once_and_no_key_is(monkeypatch: pytest.MonkeyPat
 
 
 def test_without_keys_there_is_no_destination() -> None:
-    assert from_environment() is None
+    assert from_environment() == []
 
 
 def test_with_keys_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in KEYS.items():
         monkeypatch.setenv(name, value)
-    destination = from_environment()
-    assert destination is not None
+    [destination] = from_environment()
     assert (destination.name, destination.limits.max_bytes, destination.limits.max_records) == ("langfuse", 3_000_000, 512)
 
 

@@ -41,10 +41,16 @@ def test_a_stamp_that_is_no_span_id_changes_nothing(make_span: Callable[..., Rea
     assert placed(make_span({"otel_llm.ancestor.span_id": stamp}, parent=AGENT)) == ("2" * 16, {})
 
 
-def test_a_remote_parent_stays_but_the_span_is_marked_as_root_of_this_service(
+def test_a_parent_that_came_with_a_request_is_not_in_langfuse(
     make_span: Callable[..., ReadableSpan], remote: Callable[[int], SpanContext]
 ) -> None:
-    assert placed(make_span(parent=remote(HTTP_SERVER))) == ("1" * 16, MARKS)
+    assert placed(make_span(parent=remote(HTTP_SERVER))) == (None, MARKS)
+
+
+def test_work_handed_over_stays_below_what_handed_it_over(
+    make_span: Callable[..., ReadableSpan], remote: Callable[[int], SpanContext]
+) -> None:
+    assert placed(make_span({"otel_llm.ancestor.span_id": "2" * 16}, parent=remote(AGENT))) == ("2" * 16, {})
 
 
 def test_work_handed_over_by_a_pipeline_elsewhere_is_no_root(
@@ -58,4 +64,4 @@ def test_a_pipeline_that_begins_here_is_a_root(
 ) -> None:
     span = make_span({"otel_llm.pipeline.span_id": format_span_id(AGENT)}, span_id=AGENT, parent=remote(HTTP_SERVER))
 
-    assert placed(span) == ("1" * 16, MARKS)
+    assert placed(span) == (None, MARKS)

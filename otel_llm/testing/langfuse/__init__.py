@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from otel_llm.testing.langfuse.media_api import MediaLink, StoredMedia
 from otel_llm.testing.langfuse.server import ExportRequest, FakeLangfuse
 
-__all__ = ["ExportRequest", "FakeLangfuse"]
+__all__ = ["ExportRequest", "FakeLangfuse", "MediaLink", "StoredMedia"]

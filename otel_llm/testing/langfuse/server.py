@@ -6,13 +6,16 @@ import base64
 import gzip
 import threading
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from otel_llm.testing.langfuse import otlp
+from otel_llm.testing.langfuse import media_api, otlp
+from otel_llm.testing.langfuse.legacy_endpoints import gone
+from otel_llm.testing.langfuse.prompts import Prompt, PromptStore
 from otel_llm.testing.langfuse.read import PROJECT_ID, QueryError, observations_page
 from otel_llm.testing.langfuse.rows import Row
+from otel_llm.testing.langfuse.scores import SCORES_PATH, ScoreStore
 from otel_llm.testing.langfuse.spans import Span
 from otel_llm.testing.langfuse.store import Store, WritePath
 from otel_llm.testing.server import LoopbackServer, Request, Response
@@ -57,7 +60,8 @@ class FakeLangfuse(LoopbackServer):
 
     ``path`` is the way in which the server writes: ``direct`` as a v4 deployment does by default, or ``dual``, to the legacy
     tables behind their strict schema, whatever version the request's headers ask for. ``keep_rows=False`` counts only.
-    ``media_upload`` is the server's ``LANGFUSE_OTEL_MEDIA_UPLOAD_ENABLED``.
+    ``version`` decides what form ``POST /scores`` takes. ``media_upload`` is the server's ``LANGFUSE_OTEL_MEDIA_UPLOAD_ENABLED``.
+    ``media_bucket=False`` is a server without a bucket for media; ``media_max_bytes`` is its ``LANGFUSE_S3_MEDIA_MAX_CONTENT_LENGTH``.
     """
 
     def __init__(
@@ -70,6 +74,8 @@ class FakeLangfuse(LoopbackServer):
         port: int = 0,
         keep_rows: bool = True,
         media_upload: bool = False,
+        media_bucket: bool = True,
+        media_max_bytes: int = media_api.MAX_BYTES,
     ) -> None:
         super().__init__(port=port)
         self.public_key = public_key
@@ -78,7 +84,10 @@ class FakeLangfuse(LoopbackServer):
         #: Asked first for every request; what it returns is the answer, None lets the request through.
         self.behaviour: Behaviour | None = None
         self._path: WritePath = path
+        self._media = media_api.MediaApi(bucket=media_bucket, max_bytes=media_max_bytes)
         self._store = Store(keep_rows=keep_rows, media_upload=media_upload)
+        self._scores = ScoreStore(lambda: self.version)
+        self._prompts = PromptStore()
         self._lock = threading.Lock()
         self._requests: list[ExportRequest] = []
         self._failures_to_come: list[Response] = []
@@ -114,6 +123,28 @@ class FakeLangfuse(LoopbackServer):
         return self._store.rejected()
 
     @property
+    def media(self) -> list[media_api.StoredMedia]:
+        """Files that clients uploaded through the media API, each content and type once."""
+        return self._media.stored()
+
+    @property
+    def scores(self) -> list[Row]:
+        """Stored scores, in the order of their first write. Times are integer microseconds; what is empty is absent."""
+        return self._scores.rows()
+
+    def add_prompt(
+        self,
+        name: str,
+        prompt: str | Sequence[Mapping[str, Any]],
+        *,
+        labels: Iterable[str] = ("production",),
+        config: Any = None,
+        tags: Iterable[str] = (),
+    ) -> Prompt:
+        """A new version of a prompt: a text, or a list of chat messages. Labels move here from the version that had them."""
+        return self._prompts.add(name, prompt, labels=labels, config=config, tags=tags)
+
+    @property
     def arrivals(self) -> Mapping[str, int]:
         """How often each span id was accepted, before repeated writes were merged."""
         return self._store.arrivals()
@@ -130,9 +161,18 @@ class FakeLangfuse(LoopbackServer):
             raise TimeoutError(f"{self._store.count()} of {count} observations after {timeout_s} s; rejected: {self.rejected}")
         return self.observations
 
+    def wait_for_scores(self, count: int, timeout_s: float = 10) -> list[Row]:
+        """Wait until ``count`` scores are stored, and return all. Raises TimeoutError."""
+        if not self._scores.wait(count, timeout_s):
+            raise TimeoutError(f"{len(self.scores)} of {count} scores after {timeout_s} s")
+        return self.scores
+
     def clear(self) -> None:
-        """Forget rows, requests and failures to come."""
+        """Forget all that is stored, requests and failures to come."""
         self._store.clear()
+        self._media.clear()
+        self._scores.clear()
+        self._prompts.clear()
         with self._lock:
             self._requests.clear()
             self._failures_to_come.clear()
@@ -155,8 +195,15 @@ class FakeLangfuse(LoopbackServer):
     def _serve(self, request: Request) -> Response:
         if request.path == _HEALTH_PATH:
             return Response.json({"status": "OK", "version": self.version})
-        if refusal := self._refusal(request):
+        if (stored := self._media.store(request)) is not None:
+            return stored
+        if self._path == "direct" and (refusal := gone(request)):
             return refusal
+        if (refusal := self._refusal(request)) and not self._may_score(request):
+            return refusal
+        served = self._media.serve(request, self.base_url) or self._scores.answer(request) or self._prompts.answer(request)
+        if served is not None:
+            return served
         routes: dict[tuple[str, str], Callable[[Request], Response]] = {
             ("GET", _OBSERVATIONS_PATH): self._observations,
             ("GET", _PROJECTS_PATH): lambda _: Response.json({"data": [_PROJECT]}),
@@ -165,6 +212,11 @@ class FakeLangfuse(LoopbackServer):
         if route := routes.get((request.method, request.path)):
             return route(request)
         return Response.json({"message": f"{request.method} {request.path} is not emulated", "error": "NotFound"}, 404)
+
+    def _may_score(self, request: Request) -> bool:
+        """Scores may be sent with the public key alone, by a browser."""
+        bearer = request.headers.get("Authorization", "").lower() == f"bearer {self.public_key}".lower()
+        return bearer and (request.method, request.path) == ("POST", SCORES_PATH)
 
     def _refusal(self, request: Request) -> Response | None:
         """Why the caller may not; None if it may."""

@@ -1,0 +1,148 @@
+"""Takes secrets out of texts, before anything of them is cut, hashed or stored."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+from otel_llm.mask_patterns import ROWS, Kind, Row, has_luhn
+from otel_llm.recent import LONG, Recent
+
+_logger = logging.getLogger(__name__)
+
+#: Of an application: text in, text out.
+MaskFunction: TypeAlias = Callable[[str], str]
+
+#: What takes the place of a text that an application's function failed on.
+FAILED: Final = "[masked: the mask failed]"
+_SILENCE_S: Final = 60.0
+
+
+class _Process:
+    """What holds for all masks of this process: the application's function, and how often such functions failed."""
+
+    def __init__(self) -> None:
+        self.function: MaskFunction | None = None
+        self.failures = 0
+        self.logged_at = float("-inf")
+
+    def note(self, why: str) -> None:
+        self.failures += 1
+        now = time.monotonic()
+        if now - self.logged_at >= _SILENCE_S:
+            self.logged_at = now
+            message = "the application's mask failed (%s); such texts are replaced as a whole (%d so far)"
+            _logger.warning(message, why, self.failures)
+
+
+_process = _Process()
+
+
+def use(function: MaskFunction | None) -> None:
+    """Have the masks of this process that have no function of their own apply this one, after their patterns."""
+    _process.function = function
+
+
+def failures() -> int:
+    """How many texts were replaced because an application's function raised, or returned no text."""
+    return _process.failures
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """Masks texts: ``kinds`` picks patterns, ``function`` is the application's own and is applied last.
+
+    Applied again it changes nothing more, as far as ``function`` holds to that.
+    """
+
+    kinds: frozenset[Kind] = frozenset({"secrets"})
+    function: MaskFunction | None = None
+    _recent: Recent[str, str] = field(default_factory=Recent, init=False, repr=False, compare=False)
+
+    @property
+    def active_function(self) -> MaskFunction | None:
+        """The application's function, if there is one."""
+        return self.function or _process.function
+
+    @property
+    def active(self) -> bool:
+        """Whether any text may be changed."""
+        return bool(self.kinds) or self.active_function is not None
+
+    def __call__(self, text: str) -> str:
+        """``text`` without what is to be masked. Never raises."""
+        masked = self.patterns(text)
+        function = self.active_function
+        return masked if function is None else _applied(function, masked)
+
+    def may_change(self, json_text: str) -> bool:
+        """Whether a text within this JSON text may be changed, told without reading the JSON."""
+        return (
+            self.active_function is not None
+            or any(row.pattern.search(json_text) for row in _candidates(json_text, self.kinds))
+            # An escape can hide part of a secret.
+            or "\\u00" in json_text
+            or "\\/" in json_text
+        )
+
+    def patterns(self, text: str) -> str:
+        """``text`` masked by the patterns alone, as is right for a key or a name: the application's function may take away any."""
+        if len(text) <= LONG:
+            return _masked(text, self.kinds)
+        known = self._recent.made_of(text)
+        if known is None:
+            known = _masked(text, self.kinds)
+            self._recent.remember(text, known)
+        return known
+
+
+def _applied(function: MaskFunction, text: str) -> str:
+    try:
+        masked = function(text)
+    except Exception as error:  # noqa: BLE001  (whatever it is, the text must not pass)
+        _process.note(type(error).__name__)
+        return FAILED
+    if isinstance(masked, str):
+        return masked
+    _process.note("it returned no text")
+    return FAILED
+
+
+@functools.cache
+def _groups(kinds: frozenset[Kind]) -> tuple[tuple[str, tuple[Row, ...]], ...]:
+    """The rows by what is in all their literals: many texts have no hyphen or underscore, and so none of most keys."""
+    groups: dict[str, list[Row]] = {}
+    for row in ROWS:
+        if row.kind in kinds:
+            mark = next((mark for mark in "-_" if mark in row.literal), row.literal)
+            groups.setdefault(mark, []).append(row)
+    return tuple((mark, tuple(rows)) for mark, rows in groups.items())
+
+
+def _candidates(text: str, kinds: frozenset[Kind]) -> list[Row]:
+    """The rows whose literals are in ``text``, in the order of the table within a group."""
+    found: list[Row] = []
+    for mark, rows in _groups(kinds):
+        if mark in text:
+            found += [row for row in rows if row.literal in text]
+    return found
+
+
+def _masked(text: str, kinds: frozenset[Kind]) -> str:
+    """Until nothing changes: what is masked can be what kept its neighbour from being one."""
+    while True:
+        before = text
+        for row in _candidates(text, kinds):
+            text = row.pattern.sub(functools.partial(_replacement, row), text)
+        if text == before:
+            return text
+
+
+def _replacement(row: Row, match: re.Match[str]) -> str:
+    found = match.group()
+    return found if row.luhn and not has_luhn(found) else row.replacement
