@@ -20,6 +20,7 @@ from otel_llm.call import open_calls
 from otel_llm.content import CaptureMode
 from otel_llm.delivery import Destination
 from otel_llm.delivery.destination import destination_key
+from otel_llm.delivery.metrics import observe_deliveries
 from otel_llm.delivery.processor import DeliveryProcessor
 from otel_llm.delivery.queue import Delivery
 from otel_llm.delivery.spool import SpoolPlace
@@ -28,6 +29,7 @@ from otel_llm.endpoints import configure_hosts
 from otel_llm.errors import ConfigurationError
 from otel_llm.instrumentation import instrument, uninstrument
 from otel_llm.masking import MaskFunction
+from otel_llm.models.process import ModelsGiven, use_models
 from otel_llm.price_table import PricesGiven, read_price_table, use_price_table
 from otel_llm.propagation_hosts import parse_propagation_hosts
 from otel_llm.running_tasks import running_tasks
@@ -62,6 +64,7 @@ def configure(
     prices: PricesGiven | None = None,
     mask: MaskFunction | None = None,
     propagate_to: Iterable[str] | None = None,
+    models: ModelsGiven | None = None,
 ) -> TracerProvider:
     """Record each LLM call of this process and deliver it; returns the tracer provider in use.
 
@@ -70,7 +73,9 @@ def configure(
     new one becomes global. ``prices`` are the user's own, as a file or as rows like those of one; default: the file that
     ``OTEL_LLM_PRICES`` names. ``mask`` takes out of each text what no destination may have, after the patterns of ``OTEL_LLM_MASK``:
     text in, text out, on a thread of otel-llm's; if it fails, the whole text is left out. ``propagate_to`` are the hosts that
-    :func:`otel_llm.inject` tells of traces; default: those of ``OTEL_LLM_PROPAGATE_TO``. A second call changes nothing.
+    :func:`otel_llm.inject` tells of traces; default: those of ``OTEL_LLM_PROPAGATE_TO``. ``models`` is where admins choose the models
+    of agents: a database's URL, the path of a YAML file, a store or a resolver; default: what ``OTEL_LLM_MODELS`` says. A second call
+    changes nothing.
 
     Raises ConfigurationError that names every fault of the settings.
     """
@@ -81,6 +86,7 @@ def configure(
         configure_hosts(settings.provider_hosts)
         headers.propagate_to(settings.propagate_to if propagate_to is None else parse_propagation_hosts(propagate_to))
         use_price_table(settings.prices if prices is None else read_price_table(prices))
+        use_models(models, settings.models, settings.models_refresh_s)
         if mask is not None and not callable(mask):
             raise ConfigurationError(["mask must be a function from text to text"])
         chosen, exporters = _destinations(settings, destinations)
@@ -179,6 +185,7 @@ def _wire(
         )
         for destination in destinations
     ]
+    observe_deliveries()
     provider.add_span_processor(DeliveryProcessor(*_wiring.deliveries))
     for delivery in _wiring.deliveries:
         delivery.open()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from otel_llm.content import CAPTURE_VARIABLE, CaptureMode
@@ -12,6 +12,8 @@ from otel_llm.content_policy import ContentMode
 from otel_llm.content_settings import ContentSettings, Mode
 from otel_llm.delivery.spool.settings import SpoolVariables
 from otel_llm.errors import ConfigurationError
+from otel_llm.models.place import LONGEST_REFRESH_S, REFRESH_S, REFRESH_VARIABLE
+from otel_llm.models.place import VARIABLE as MODELS_VARIABLE
 from otel_llm.price_table import VARIABLE as PRICES_VARIABLE
 from otel_llm.price_table import PriceTable, read_price_table
 from otel_llm.propagation_hosts import PROPAGATE_TO_VARIABLE, parse_propagation_hosts
@@ -47,6 +49,10 @@ class Settings(ContentSettings, SpoolVariables):
     propagate_to: Annotated[tuple[str, ...], NoDecode] = Field(default=(), validation_alias=PROPAGATE_TO_VARIABLE)
     #: The user's own prices, read from the file.
     prices: PriceTable | None = Field(default=None, validation_alias=PRICES_VARIABLE)
+
+    #: Where admins choose the models of agents; None: in the state directory, looked for when it is first needed.
+    models: SecretStr | None = Field(default=None, validation_alias=MODELS_VARIABLE)
+    models_refresh_s: float = Field(default=REFRESH_S, gt=0, le=LONGEST_REFRESH_S, validation_alias=REFRESH_VARIABLE)
 
     @field_validator("exporters", mode="before")
     @classmethod

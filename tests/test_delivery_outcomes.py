@@ -69,17 +69,17 @@ class Stepped(Delivery):
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.clock = Clock()
-        super().__init__(destination, clock=self.clock, sleep=sleep, max_spans=max_spans, max_bytes=max_bytes)
-
-    def _start_thread(self) -> None:
-        pass
+        super().__init__(destination, clock=self.clock, sleep=sleep, max_spans=max_spans, max_bytes=max_bytes, full_wait_s=0.0)
+        self._writer.start = self._sending.start = lambda: None  # type: ignore[method-assign]
 
     def offer_names(self, *names: str) -> list[bool]:
         return [self.offer(ReadableSpan(name)) for name in names]
 
     def step(self, after_s: float = 0.0) -> float | None:
         self.clock.now += after_s
-        return self._worker.step()
+        more = self._writer.step()
+        due_s = self._sending.step()
+        return more if due_s is None and self._writer.step() == 0.0 else due_s
 
 
 def test_a_batch_is_sent_in_the_order_of_the_spans() -> None:
@@ -267,7 +267,7 @@ def test_failures_are_logged_once_a_minute_and_say_what_happens_next(caplog: pyt
         for _ in range(4):
             delivery.step(after_s=30)
     assert [record.getMessage() for record in caplog.records] == [
-        "fake: sending failed: 503. 1 span(s) are kept in memory; next try in 30.0 s."
+        "fake: sending failed: 503. What waits is kept in memory; next try in 30.0 s."
     ] * 2
 
 

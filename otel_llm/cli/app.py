@@ -6,6 +6,7 @@ import click
 
 from otel_llm.cli.demo import demo
 from otel_llm.cli.doctor import doctor
+from otel_llm.cli.models import models
 from otel_llm.cli.spool import spool
 from otel_llm.cli.traces import traces
 from otel_llm.version import __version__
@@ -22,5 +23,6 @@ def app() -> None:
 
 app.add_command(demo)
 app.add_command(doctor)
+app.add_command(models)
 app.add_command(spool)
 app.add_command(traces)

@@ -20,7 +20,11 @@ class Limits:
 
 
 class Destination(Protocol):
-    """Where spans go. Both methods run on a worker thread of the delivery, never on the application's."""
+    """Where spans go. Its methods run on threads of the delivery, never on the application's: ``encode`` on one, the others on another.
+
+    A destination that has ``spool_key``, a text that names the receiver without a secret (address and project, say), gets a disk
+    queue: what is meant for one receiver is never sent to another. One without it has a queue in memory.
+    """
 
     #: Short and stable: "langfuse", "insforge". Names the destination in logs, statistics and settings.
     name: str
@@ -37,6 +41,12 @@ class Destination(Protocol):
 
     def close(self) -> None:
         """Release connections. Nothing is sent afterwards."""
+
+
+def destination_key(destination: Destination) -> str | None:
+    """The ``spool_key`` of a destination that has one."""
+    key: str | None = getattr(destination, "spool_key", None)
+    return key
 
 
 @dataclass(frozen=True, slots=True)

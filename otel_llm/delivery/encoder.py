@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from opentelemetry.sdk.trace import ReadableSpan
 
@@ -13,14 +12,14 @@ from otel_llm.delivery.intake import Intake
 from otel_llm.delivery.log_limit import LogLimit
 from otel_llm.delivery.pace import Pace
 from otel_llm.delivery.size import RECORD_OVERHEAD
+from otel_llm.delivery.strip import without_content
 
 _logger = logging.getLogger(__name__)
 
 
 class Record(NamedTuple):
-    """An encoded span, and its place in the order of acceptance, from 1."""
+    """An encoded span."""
 
-    ordinal: int
     body: bytes
 
     @property
@@ -29,8 +28,12 @@ class Record(NamedTuple):
         return len(self.body) + RECORD_OVERHEAD
 
 
+#: Where the disk queue is this full, content is left out of new records: losing it is better than losing spans.
+STRIP_FROM: Final = 0.9
+
+
 class Encoder:
-    """Turns spans into records of one destination. Runs on the worker's thread; a span that cannot be encoded is rejected."""
+    """Turns spans into records of one destination. Runs on the writer's thread; a span that cannot be encoded is rejected."""
 
     def __init__(self, destination: Destination, intake: Intake, *, pace: Pace, log_limit: LogLimit) -> None:
         self._destination = destination
@@ -39,30 +42,39 @@ class Encoder:
         self._log_limit = log_limit
         #: Ordinal of the last span taken out of the intake.
         self.taken = 0
+        #: Leave content out.
+        self.strip = False
+        #: Number of spans whose content was left out.
+        self.stripped = 0
 
-    def drain(self, backlog: deque[Record], at_most: int) -> bool:
-        """Encode up to ``at_most`` waiting spans into ``backlog``. True if that many were there, so there may be more."""
-        for _ in range(at_most):
+    def piece(self, max_records: int, max_bytes: int) -> list[Record]:
+        """Encode waiting spans, as many as there are within the limits; they stay accounted for as pending."""
+        records: list[Record] = []
+        size = 0
+        while len(records) < max_records and size < max_bytes:
             arrival = self._intake.take()
             if arrival is None:
-                return False
+                break
             self.taken += 1
             body = self._encode(arrival.span, arrival.size)
             if body is not None:
-                record = Record(self.taken, body)
+                record = Record(body)
                 self._intake.resize(record.size - arrival.size)
-                backlog.append(record)
+                records.append(record)
+                size += len(body)
             self._pace.breathe()
-        return True
+        return records
 
     def _encode(self, span: ReadableSpan, size: int) -> bytes | None:
         try:
-            body = self._destination.encode(span)
+            body = self._destination.encode(without_content(span) if self.strip else span)
         except Exception as error:  # noqa: BLE001  (a destination's fault with one span must not end the delivery)
             self._reject(error, size)
             return None
         if body is None:
             self._intake.settle(freed=size, skipped=1)
+        else:
+            self.stripped += self.strip
         return body
 
     def _reject(self, error: Exception, size: int) -> None:

@@ -8,7 +8,9 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from otel_llm.delivery.destination import Destination
+from otel_llm.delivery.metrics import observe_deliveries
 from otel_llm.delivery.queue import Delivery
+from otel_llm.delivery.spool.settings import spool_from_environment
 from otel_llm.delivery.stats import Stats
 
 #: Milliseconds that a shutdown may take where the SDK, which passes no deadline, asks for it.
@@ -16,10 +18,15 @@ SHUTDOWN_MILLIS = 5_000.0
 
 
 class DestinationExporter(SpanExporter):
-    """Exports to one destination. Retries are its own: export() only queues, so a span processor never waits for the network."""
+    """Exports to one destination. Retries are its own: export() only queues, so a span processor never waits for the network.
+
+    What waits, waits on disk where the environment does not say otherwise. Raises ConfigurationError for settings that are wrong.
+    """
 
     def __init__(self, destination: Destination) -> None:
-        self.delivery = Delivery(destination)
+        self.delivery = Delivery(destination, spool=spool_from_environment())
+        self.delivery.open()
+        observe_deliveries()
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Queue the spans. Failure only if not one of them was taken: after a shutdown, or with a full queue."""

@@ -26,40 +26,41 @@ class Intake:
     for more than a few assignments.
     """
 
-    def __init__(self, *, max_spans: int, max_bytes: int, bell: Doorbell) -> None:
+    def __init__(self, *, max_spans: int, max_bytes: int) -> None:
         self._max_spans = max_spans
         self._max_bytes = max_bytes
-        self._bell = bell
+        #: Rung when a span comes while the writer rests.
+        self.bell = Doorbell()
         self._lock = threading.RLock()
         self._arrivals: deque[Arrival] = deque()
         self._open = True
         self._resting = False
         self._pending = 0
         self._bytes = 0
-        self._delivered = self._rejected = self._dropped = self._skipped = self._retries = 0
+        self._delivered = self._rejected = self._dropped = self._skipped = self._spooled = self._retries = 0
         self._last_error: str | None = None
         #: Number of spans taken in; the ordinal of the last of them.
         self.accepted = 0
-        #: Number of spans dropped because there was no room.
+        #: Number of spans dropped before a shutdown: there was no room.
         self.overflow = 0
 
     def offer(self, span: ReadableSpan, size: int) -> bool:
-        """Take the span if there is room for ``size`` bytes; else count it as dropped. Never blocks."""
+        """Take the span if there is room for ``size`` bytes. Never blocks."""
         with self._lock:
-            fits = self._pending < self._max_spans and self._bytes + size <= self._max_bytes
-            taken = fits and self._open
+            taken = self._open and self._pending < self._max_spans and self._bytes + size <= self._max_bytes
             if taken:
                 self._arrivals.append(Arrival(span, size))
                 self.accepted += 1
                 self._pending += 1
                 self._bytes += size
-            else:
-                self._dropped += 1
-                self.overflow += not fits
             ring, self._resting = self._resting, False
         if ring:
-            self._bell.ring()
+            self.bell.ring()
         return taken
+
+    def may_fit(self, size: int) -> bool:
+        """Whether there may be room for ``size`` bytes some time."""
+        return self._open and size <= self._max_bytes
 
     def refuse(self) -> None:
         """Take no more spans."""
@@ -67,9 +68,10 @@ class Intake:
             self._open = False
 
     def drop(self) -> None:
-        """Count a span that could not be taken at all."""
+        """Count a span that could not be taken."""
         with self._lock:
             self._dropped += 1
+            self.overflow += self._open
 
     def rest(self) -> bool:
         """Announce that the worker will wait, so that the next offer rings. False if spans are here already."""
@@ -102,6 +104,15 @@ class Intake:
             self._rejected += rejected
             self._skipped += skipped
 
+    def spooled(self, *, freed: int, spans: int) -> None:
+        """Pending spans are safe on disk and free ``freed`` bytes; what becomes of them is told by the spool."""
+        with self._lock:
+            if self._pending == 0:
+                return
+            self._pending -= spans
+            self._bytes -= freed
+            self._spooled += spans
+
     def failed(self, reason: str, *, retries: int = 0) -> None:
         """Remember why something failed."""
         with self._lock:
@@ -131,4 +142,5 @@ class Intake:
         """The account at this moment."""
         with self._lock:
             counts = self._delivered, self._pending, self._rejected, self._dropped, self._skipped
-            return Stats(sum(counts), *counts, retries=self._retries, last_error=self._last_error)
+            received = sum(counts) + self._spooled
+            return Stats(received, *counts, spooled=self._spooled, retries=self._retries, last_error=self._last_error)

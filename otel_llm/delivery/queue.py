@@ -1,105 +1,172 @@
-"""Delivery in memory: a bounded queue and a worker thread for one destination."""
+"""The way of an ended span to one destination: a bounded queue, a thread that encodes and stores, and one that sends."""
 
 from __future__ import annotations
 
-import contextlib
-import contextvars
 import logging
-import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from otel_llm.delivery import fork
+from otel_llm.delivery import fork, running
+from otel_llm.delivery.backlog import Backlog
 from otel_llm.delivery.backoff import Backoff
-from otel_llm.delivery.destination import Destination
-from otel_llm.delivery.doorbell import Doorbell
+from otel_llm.delivery.destination import Destination, destination_key
 from otel_llm.delivery.encoder import Encoder
+from otel_llm.delivery.flush import FlushRequest
 from otel_llm.delivery.intake import Intake
 from otel_llm.delivery.log_limit import LogLimit
 from otel_llm.delivery.pace import Pace
 from otel_llm.delivery.sender import Sender
+from otel_llm.delivery.sending import Sending
 from otel_llm.delivery.size import span_size
+from otel_llm.delivery.spool.access import Spool, SpoolSettings
+from otel_llm.delivery.spool.disk import Overflow
 from otel_llm.delivery.stats import Stats
-from otel_llm.delivery.worker import FlushRequest, Worker
+from otel_llm.delivery.writer import Writer
 
 _logger = logging.getLogger(__name__)
 
 MAX_BYTES = 128 * 1024 * 1024
 MAX_SPANS = 20_000
-#: Seconds that an idle worker, once it is stopped, may take to close its destination beyond the deadline of a shutdown.
+#: Seconds that a span which ends while the queue is full waits for room before it is dropped.
+FULL_WAIT_S = 0.1
+#: The same where the disk queue is to hold up the application rather than to lose anything.
+BLOCK_WAIT_S = 1.0
+#: Seconds that idle threads, once they are stopped, may take to clean up beyond the deadline of a shutdown.
 _CLOSE_S = 0.1
+_ROOM_LOOK_S = 0.001
+#: Seconds for which a span waits at most while the writer makes room.
+_LONGEST_WAIT_S = 2.0
+
+#: Open files that a forked child inherited. SQLite forbids to use them there, and to close them.
+_inherited: list[object] = []
 
 
 class Delivery:
     """Delivers ended spans to one destination, independently of any other.
 
-    ``max_bytes`` and ``max_spans`` bound what waits, encoded or not; a span beyond them is dropped and counted. A span waits
-    ``linger_s`` seconds for company; ``timeout_s`` is given to each try of sending. The worker thread starts with the first
-    span, and again in a forked child, which begins with an empty queue. ``clock`` and ``sleep`` are for tests.
+    ``max_bytes`` and ``max_spans`` bound what waits in memory; a span beyond them waits ``full_wait_s`` seconds for room and is then
+    dropped and counted. With ``spool``, what is encoded waits on disk, if the destination has a ``spool_key``; a process that comes
+    later delivers what this one could not. A span waits ``linger_s`` seconds for company; ``timeout_s`` is given to each try of
+    sending. The threads start with the first span, and again in a forked child, which begins with an empty queue. ``clock`` and
+    ``sleep`` are for tests.
     """
 
     def __init__(
         self,
         destination: Destination,
         *,
+        spool: SpoolSettings | None = None,
         max_bytes: int = MAX_BYTES,
         max_spans: int = MAX_SPANS,
-        linger_s: float = 0.1,
+        full_wait_s: float | None = None,
+        linger_s: float = 0.05,
         timeout_s: float = 10.0,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.destination = destination
+        self._spool_settings = spool
         self._max_bytes = max_bytes
         self._max_spans = max_spans
+        blocks = spool is not None and spool.overflow is Overflow.BLOCK
+        self._full_wait_s = (BLOCK_WAIT_S if blocks else FULL_WAIT_S) if full_wait_s is None else full_wait_s
         self._linger_s = linger_s
         self._timeout_s = timeout_s
         self._clock = clock
         self._sleep = sleep
         self._closed = False
-        self.start_over()
+        self._start_afresh()
         fork.register(self)
+        running.began(self)
+
+    def hold_still(self, timeout_s: float) -> bool:
+        """Keep all threads out of SQLite while this process forks: a lock of SQLite's that one of them held would stay locked."""
+        return self.spool is not None and self.spool.lock.acquire(timeout=timeout_s)
+
+    def go_on(self) -> None:
+        """Let the threads use SQLite again."""
+        if self.spool is not None:
+            self.spool.lock.release()
 
     def start_over(self) -> None:
-        """Begin with an empty queue and no thread. For the constructor and for a forked child."""
+        """Begin with an empty queue and no threads, in a forked child."""
+        if self.spool is not None:
+            _inherited.append(self.spool.abandon())
+        self._start_afresh()
+
+    def _start_afresh(self) -> None:
         log_limit = LogLimit(self._clock)
-        bell = Doorbell()
-        self._intake = Intake(max_spans=self._max_spans, max_bytes=self._max_bytes, bell=bell)
+        self.spool = self._new_spool(log_limit)
+        self._intake = intake = Intake(max_spans=self._max_spans, max_bytes=self._max_bytes)
+        backlog = Backlog(intake, self.spool)
         self._sender = Sender(
             self.destination,
-            self._intake,
+            backlog,
+            intake,
             timeout_s=self._timeout_s,
             clock=self._clock,
             backoff=Backoff(),
             log_limit=log_limit,
         )
-        self._worker = Worker(
-            self.destination,
-            self._intake,
-            bell=bell,
-            encoder=Encoder(self.destination, self._intake, pace=Pace(sleep=self._sleep), log_limit=log_limit),
-            sender=self._sender,
+        self._sending = Sending(self.destination, backlog, self._sender, log_limit)
+        self._encoder = Encoder(self.destination, intake, pace=Pace(sleep=self._sleep), log_limit=log_limit)
+        self._writer = Writer(
+            self.destination.name,
+            intake,
+            encoder=self._encoder,
+            backlog=backlog,
             log_limit=log_limit,
             linger_s=self._linger_s,
+            passed_on=self._sending.passed_on,
         )
-        self._thread: threading.Thread | None = None
-        self._starting = threading.RLock()
         if self._closed:
-            self._intake.refuse()
+            intake.refuse()
+
+    def _new_spool(self, log_limit: LogLimit) -> Spool | None:
+        key = destination_key(self.destination)
+        if self._spool_settings is None or key is None:
+            return None
+        return Spool(self._spool_settings, key, log_limit=log_limit, clock=self._clock)
+
+    def open(self) -> None:
+        """Start delivering what earlier processes have left on disk."""
+        if self.spool is not None and not self._closed:
+            self._sending.passed_on(None)
 
     def offer(self, span: ReadableSpan) -> bool:
-        """Take an ended span; False if it was dropped. Does no I/O, never blocks and never raises."""
+        """Take an ended span; False if it was dropped. Does no I/O, never raises, and waits only while the queue is full."""
         try:
-            taken = self._intake.offer(span, span_size(span))
-            if self._thread is None and taken:
-                self._start_thread()
+            size = span_size(span)
+            taken = self._intake.offer(span, size) or self._offer_again(span, size)
+            if taken:
+                self._writer.start()
+            else:
+                self._intake.drop()
         except Exception as error:  # this runs inside the application's calls
             _logger.debug("%s: a span could not be queued", self.destination.name, exc_info=error)
             self._intake.drop()
             return False
         return taken
+
+    def _offer_again(self, span: ReadableSpan, size: int) -> bool:
+        """Wait a little for room, unless this is one of the threads that make room, or there never will be.
+
+        While the writer gets on with storing, room is near, and waiting on is better than losing the span.
+        """
+        now, taken = time.monotonic(), self._encoder.taken
+        deadline, last = now + self._full_wait_s, now + _LONGEST_WAIT_S
+        while self._intake.may_fit(size) and now < min(deadline, last) and not (self._writer.is_me or self._sending.is_me):
+            self._writer.start()
+            time.sleep(_ROOM_LOOK_S)
+            if self._intake.offer(span, size):
+                return True
+            now = time.monotonic()
+            if self.spool is not None and self._encoder.taken != taken:
+                taken, deadline = self._encoder.taken, now + self._full_wait_s
+        return False
 
     def hurry(self) -> None:
         """Try what is pending now, without waiting for the outcome. So several deliveries flush at the same time."""
@@ -112,70 +179,90 @@ class Delivery:
         """
         request = self._request()
         if request is None:
-            return self._intake.pending == 0
+            return self.stats.pending == 0
         return request.wait(timeout_s)
 
-    def shutdown(self, timeout_s: float = 5.0) -> bool:
-        """Take no more spans, flush, end the thread and close the destination, all within ``timeout_s`` seconds.
+    def store(self, timeout_s: float) -> bool:
+        """Wait until every span offered before is on disk, within ``timeout_s`` seconds; without a disk queue, as :meth:`flush`."""
+        if self.spool is None:
+            return self.flush(timeout_s)
+        request = self._request()
+        return self._intake.pending == 0 if request is None else request.wait_stored(timeout_s)
 
-        True if nothing was left. What is left is dropped and counted. A second call does nothing.
+    def shutdown(self, timeout_s: float = 5.0) -> bool:
+        """Take no more spans, store them, send what can be sent, end the threads and close the destination, in ``timeout_s`` seconds.
+
+        True if nothing is lost: all is delivered, or on disk for the next process. What is left in memory is dropped and counted. A
+        second call does nothing.
         """
         deadline = self._clock() + timeout_s
         if self._closed:
             return self._intake.pending == 0
         self._closed = True
+        running.ended(self)
         self._intake.refuse()
         self._sender.deadline = deadline
         self.flush(timeout_s)
-        self._end_thread(deadline)
+        on_disk = self.spool.waiting() if self.spool is not None else 0
+        self._writer.stop(deadline - self._clock())
+        self._sending.stop(max(deadline - self._clock(), _CLOSE_S if not self.stats.pending else 0.0))
         left = self._intake.abandon()
-        if left:
+        self._report(left, on_disk, timeout_s)
+        return left == 0
+
+    def _report(self, lost: int, on_disk: int, timeout_s: float) -> None:
+        if on_disk:
+            _logger.info(
+                "%s: %d span(s) wait on disk; the next process that delivers there sends them, or `otel-llm spool drain`",
+                self.destination.name,
+                on_disk,
+            )
+        if lost:
             _logger.warning(
                 "%s: %d span(s) were not delivered before the shutdown and are lost%s. If the destination is reachable, allow the "
                 "shutdown more than %.1f s.",
                 self.destination.name,
-                left,
+                lost,
                 f" (last failure: {self.stats.last_error})" if self.stats.last_error else "",
                 timeout_s,
             )
-        return left == 0
 
     @property
     def stats(self) -> Stats:
         """What became of the spans so far."""
-        return self._intake.stats
+        stats = replace(self._intake.stats, stripped=self._encoder.stripped)
+        if self.spool is None or not stats.spooled:
+            return stats
+        written, waiting, losses = self.spool.fate()
+        dead, dropped = losses.pop("dead", 0), sum(losses.values())
+        return replace(
+            stats,
+            pending=stats.pending + waiting,
+            rejected=stats.rejected + dead,
+            dropped=stats.dropped + dropped,
+            delivered=stats.delivered + max(0, written - waiting - dead - dropped),
+        )
+
+    @property
+    def losses(self) -> dict[str, int]:
+        """Number of spans that were dropped, by reason; their sum is ``stats.dropped``."""
+        here, overflow = self._intake.stats, self._intake.overflow
+        found = {"queue full": overflow, "shut down": here.dropped - overflow}
+        if self.spool is not None and here.spooled:
+            found |= {f"disk queue: {reason}": spans for reason, spans in self.spool.fate()[2].items() if reason != "dead"}
+        return {reason: spans for reason, spans in found.items() if spans}
+
+    @property
+    def in_memory(self) -> tuple[int, int]:
+        """Number of spans that are in memory, to be encoded, stored or sent, and their approximate bytes."""
+        return self._intake.pending, self._intake.pending_bytes
 
     def _request(self) -> FlushRequest | None:
-        """None if no thread will answer: there is none, it has ended, or it is the one that asks."""
+        """None if no thread will answer: there is none, it has ended, or it is one of those that ask."""
         if self._intake.pending:
-            self._start_thread()
-        thread = self._thread
-        if thread is None or not thread.is_alive() or thread is threading.current_thread():
+            self._writer.start()
+        if not self._writer.alive or self._writer.is_me or self._sending.is_me:
             return None
         request = FlushRequest(self._intake.accepted)
-        self._worker.request(request)
+        self._writer.request(request)
         return request
-
-    def _start_thread(self) -> None:
-        """Start the thread once. It gets an empty context, for the one of the first span's call is not its own."""
-        with self._starting:
-            if self._thread is not None:
-                return
-            context = contextvars.Context()
-            name = f"otel-llm-{self.destination.name}"
-            self._thread = threading.Thread(target=context.run, args=(self._worker.run,), name=name, daemon=True)
-            try:
-                self._thread.start()
-            except RuntimeError as error:  # no more threads, or the interpreter is shutting down
-                self._thread = None
-                _logger.debug("%s: no thread could be started", self.destination.name, exc_info=error)
-
-    def _end_thread(self, deadline: float) -> None:
-        """Have the worker close its destination, which it may be using; without a worker, close it here."""
-        self._worker.stop()
-        if self._thread is None:
-            self._worker.close()
-            return
-        grace_s = 0.0 if self._intake.pending else _CLOSE_S
-        with contextlib.suppress(RuntimeError):  # called on the worker's own thread
-            self._thread.join(max(deadline - self._clock(), grace_s))

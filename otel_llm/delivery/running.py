@@ -38,6 +38,12 @@ def ended(delivery: Delivery) -> None:
         _running.discard(delivery)
 
 
+def deliveries() -> list[Delivery]:
+    """All of them."""
+    with _lock:
+        return list(_running)
+
+
 def deliveries_to(kind: type[Destination]) -> list[Delivery]:
     """Those to destinations of one class."""
     with _lock:

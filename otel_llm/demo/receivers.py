@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from otel_llm.delivery.spool.place import SPOOL_VARIABLE
 from otel_llm.testing.langfuse import FakeLangfuse
 
 _LANGFUSE_KEYS = ("LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY")
@@ -43,4 +44,6 @@ def receivers(environment: Mapping[str, str]) -> Iterator[Receivers]:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="otel-llm-demo-"))
             added[LEGACY_URL] = f"sqlite:///{Path(folder) / 'legacy.sqlite3'}"
             legacy = "SQLite, in a temporary file"
+            if embedded_langfuse:  # nothing of the demonstration is to wait on the user's disk
+                added[SPOOL_VARIABLE] = str(Path(folder) / "spool")
         yield Receivers(added, embedded_langfuse, embedded_legacy, langfuse, legacy)

@@ -16,7 +16,7 @@ from otel_llm.doctor.finding import Finding, Level, settings_faults
 from otel_llm.doctor.probe import Answer, UnreachableError, ask
 from otel_llm.errors import ConfigurationError
 from otel_llm_insforge.answers import Fault, fault_of, reason_of
-from otel_llm_insforge.rest import _credential
+from otel_llm_insforge.rest import credential
 from otel_llm_insforge.rows import COLUMNS, TABLES
 from otel_llm_insforge.settings import Connection, Options, load
 
@@ -63,7 +63,7 @@ def _rest_findings(connection: Connection, deadline: float) -> Iterator[Finding]
         url = f"{base_url}/api/database/records/{table}"
         columns = {"select": ",".join(COLUMNS[table]), "limit": "0"}
         try:
-            answer = ask("GET", url, timeout_s=max(0.1, deadline - time.monotonic()), headers=_credential(key), params=columns)
+            answer = ask("GET", url, timeout_s=max(0.1, deadline - time.monotonic()), headers=credential(key), params=columns)
         except UnreachableError as error:
             yield Finding(Level.FAULT, _ADDRESS, f"{host} cannot be reached: {error}", f"Check {_ADDRESS} and the network")
             return

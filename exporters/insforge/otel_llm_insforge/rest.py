@@ -119,9 +119,9 @@ class RestStore:
     ) -> httpx.Response:
         """One request; once more if the key was refused and has been replaced in the meantime."""
         key = self._key()
-        answer = self._send(method, table, timeout_s, headers={**headers, **_credential(key)}, **parts)
+        answer = self._send(method, table, timeout_s, headers={**headers, **credential(key)}, **parts)
         if fault_of(answer.status_code, answer.content) is Fault.CREDENTIAL and (fresh := self._key()) != key:
-            answer = self._send(method, table, timeout_s, headers={**headers, **_credential(fresh)}, **parts)
+            answer = self._send(method, table, timeout_s, headers={**headers, **credential(fresh)}, **parts)
         return answer
 
     def _send(self, method: str, table: str, timeout_s: float, **parts: Any) -> httpx.Response:
@@ -149,6 +149,6 @@ def _rows(table: str, answer: httpx.Response) -> list[tuple[int, Row]]:
         raise DeliveryError(f"InsForge's rows of {table} are not those of the legacy schema: {type(error).__name__}") from error
 
 
-def _credential(key: str) -> dict[str, str]:
+def credential(key: str) -> dict[str, str]:
     """An anon key goes as a bearer token; an API key, of any form, in a field of its own."""
     return {"Authorization": f"Bearer {key}"} if key.startswith("anon_") else {"x-api-key": key}

@@ -23,6 +23,7 @@ from otel_llm_langfuse.media_client import MediaClient
 from otel_llm_langfuse.media_record import Opened, opened
 from otel_llm_langfuse.media_upload import MediaUploads
 from otel_llm_langfuse.otlp import record_of
+from otel_llm_langfuse.plain_values import with_plain_values
 from otel_llm_langfuse.projects import settings_of_projects
 from otel_llm_langfuse.score_batches import ScoreBatches
 from otel_llm_langfuse.score_records import is_score
@@ -76,6 +77,7 @@ class LangfuseDestination:
         """One OTLP request of one span, mapped for Langfuse; None for spans that are not selected."""
         if is_score(span):
             return self.scores.encode(span) if self.selection.route.leads_here(span) else None
+        span = with_plain_values(span)
         if not self.selection.wants(span):
             return None
         return record_of(self._traces.completed(span), self._mapping, self._settings.media)

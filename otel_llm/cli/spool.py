@@ -1,0 +1,192 @@
+"""``otel-llm spool``: what waits on disk, and what to do with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Final
+
+import click
+from rich.table import Table
+
+from otel_llm.cli import human
+from otel_llm.cli.console import stdout_console
+from otel_llm.cli.drain import drain
+from otel_llm.cli.records import has_media, readable
+from otel_llm.cli.spool_options import (
+    NAME_HELP,
+    as_json,
+    chosen,
+    faults_told,
+    in_directory,
+    inspector_of,
+    of_destination,
+    waiting_in,
+)
+from otel_llm.delivery.spool.inspect import Inspector, Refusal, Waiting
+
+_LENGTH: Final = struct.Struct(">I")
+
+
+@click.group()
+def spool() -> None:
+    """The disk queue: what has been recorded and not delivered yet.
+
+    Spans wait here while a destination is down or a process has ended before they were delivered. The next process that
+    records delivers them; so does `drain`. What a destination refuses for good is kept as dead letters.
+
+    Safe to use while applications run.
+    """
+
+
+spool.add_command(drain)
+
+
+@spool.command()
+@in_directory
+@as_json
+def status(directory: Path | None, as_json: bool) -> None:
+    """Show what waits for each destination, since when, and what was refused for good and why.
+
+    Changes nothing. "A process sends" tells whether some process is alive that delivers there.
+    """
+    with faults_told():
+        inspector = inspector_of(directory)
+        found = waiting_in(inspector)
+        refusals = inspector.refusals() if found else []
+    if as_json:
+        told = [
+            {**asdict(row), "refusals": [_refusal(each) for each in refusals if each.destination == row.destination]}
+            for row in found
+        ]
+        click.echo(json.dumps({"directory": str(inspector.place.directory), "destinations": told}, indent=2))
+        return
+    _show(inspector, found, refusals)
+
+
+@spool.command("replay-dead")
+@of_destination
+@in_directory
+@as_json
+def replay_dead(destination: str | None, directory: Path | None, as_json: bool) -> None:
+    """Put what was refused for good back among what waits, once its cause is mended.
+
+    What is refused again becomes a dead letter again.
+    """
+    with faults_told():
+        inspector = inspector_of(directory)
+        moved = sum(inspector.replay_dead(row.destination) for row in chosen(waiting_in(inspector), destination) if row.dead)
+    click.echo(json.dumps({"replayed": moved}) if as_json else f"{moved:,} span(s) wait again.")
+
+
+@spool.command()
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path))
+@click.option("--destination", metavar="NAME", required=True, help=f"Which one's: {NAME_HELP}")
+@click.option("--dead", is_flag=True, help="What was refused for good, instead of what waits.")
+@click.option("--raw", is_flag=True, help="Every record as it is, each after its length: 4 bytes, big-endian.")
+@in_directory
+@as_json
+def export(file: Path, destination: str, dead: bool, raw: bool, directory: Path | None, as_json: bool) -> None:
+    """Write what waits for a destination into FILE (-: standard output), and leave it where it is.
+
+    \b
+    - Of Langfuse: one OTLP ExportTraceServiceRequest in protobuf, which any OTLP receiver takes:
+        curl -H 'content-type: application/x-protobuf' --data-binary @FILE https://HOST/v1/traces
+      Images, audio and files that travel beside their span are not in it, nor are scores; how many is told.
+    - Of InsForge: a row a line, in JSON.
+
+    FILE can hold prompts; a new one is readable by you alone. Exit status 0, also if something was left out.
+    """  # noqa: D301  (click keeps the lines of a paragraph that begins with this very character)
+    told: Counter[str] = Counter(records=0, bytes=0, without_media=0, left_out=0)
+    with faults_told():
+        inspector = inspector_of(directory)
+        (row,) = chosen(waiting_in(inspector), destination)
+        with _private(file) as out:
+            for body in _written(inspector.records(row.destination, dead=dead), told, raw=raw):
+                told["bytes"] += out.write(body)
+    click.echo(json.dumps(told) if as_json else _exported(told), err=True)
+
+
+@spool.command()
+@of_destination
+@click.option("--dead", "dead_only", is_flag=True, help="Only what was refused for good.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@in_directory
+@as_json
+def purge(destination: str | None, dead_only: bool, yes: bool, directory: Path | None, as_json: bool) -> None:
+    """Delete what waits and what was refused, for good. Says how much that is, and asks."""
+    with faults_told():
+        inspector = inspector_of(directory)
+        rows = chosen(waiting_in(inspector), destination)
+        waiting, dead = 0 if dead_only else sum(row.spans for row in rows), sum(row.dead for row in rows)
+        if waiting + dead and not yes:
+            click.confirm(
+                f"Delete {waiting:,} span(s) that wait and {dead:,} that were refused, for good?", abort=True, err=True
+            )
+        gone = inspector.purge([row.destination for row in rows], dead_only=dead_only) if rows else 0
+    click.echo(json.dumps({"deleted": gone}) if as_json else f"{gone:,} span(s) deleted.")
+
+
+def _written(records: Iterable[bytes], told: Counter[str], *, raw: bool) -> Iterator[bytes]:
+    """What goes into the file; ``told`` counts."""
+    for record in records:
+        body = _LENGTH.pack(len(record)) + record if raw else readable(record)
+        told["records" if body is not None else "left_out"] += 1
+        if body is not None:
+            told["without_media"] += not raw and has_media(record)
+            yield body
+
+
+def _exported(told: Counter[str]) -> str:
+    lines = [f"{told['records']:,} record(s), {told['bytes']:,} bytes."]
+    if told["without_media"]:
+        lines.append(f"The media of {told['without_media']:,} span(s) are not in it; --raw writes them too.")
+    if told["left_out"]:
+        lines.append(f"{told['left_out']:,} record(s) of another kind (scores) are not in it; --raw writes them too.")
+    return "\n".join(lines)
+
+
+@contextmanager
+def _private(file: Path) -> Iterator[IO[bytes]]:
+    """The file, for this user alone if it is new."""
+    if str(file) == "-":
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    with open(file, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as out:
+        yield out
+
+
+def _refusal(refusal: Refusal) -> dict[str, object]:
+    return {"reason": refusal.reason, "spans": refusal.spans, "latest_s": refusal.latest_s}
+
+
+def _show(inspector: Inspector, found: list[Waiting], refusals: list[Refusal]) -> None:
+    directory = inspector.place.directory
+    if not inspector.exists():
+        click.echo(f"{directory}: there is no disk queue, so nothing waits. Is it the directory of the application?")
+        return
+    click.echo(f"{directory}: " + ("" if found else "nothing waits, nothing was refused."))
+    if found:
+        stdout_console().print(_table(found))
+    for refusal in refusals:
+        ago = human.duration(refusal.latest_s * 1000)
+        click.echo(
+            f"Refused by {refusal.destination}: {refusal.spans:,} span(s), the latest {ago} ago: {human.line(refusal.reason)}"
+        )
+
+
+def _table(found: list[Waiting]) -> Table:
+    table = Table("destination", "waiting", "size", "oldest", "refused", "a process sends")
+    for row in found:
+        oldest = "" if row.oldest_s is None else human.duration(row.oldest_s * 1000)
+        size = f"{row.bytes / 1_000_000:,.1f} MB"
+        table.add_row(row.destination, f"{row.spans:,}", size, oldest, f"{row.dead:,}", "yes" if row.has_sender else "no")
+    return table

@@ -1,0 +1,98 @@
+"""A thread that works in steps and rests in between."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import logging
+import threading
+from abc import ABC, abstractmethod
+
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+
+from otel_llm.delivery.doorbell import Doorbell
+from otel_llm.delivery.log_limit import LogLimit
+
+_logger = logging.getLogger(__name__)
+
+#: Seconds until the next step after a fault of ours.
+_AFTER_FAULT_S = 1.0
+
+
+class Loop(ABC):
+    """One daemon thread, started when it is first needed; nothing that it does is traced."""
+
+    def __init__(self, name: str, log_limit: LogLimit, bell: Doorbell | None = None) -> None:
+        self.bell = bell or Doorbell()
+        self._name = name
+        self._log_limit = log_limit
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+        self._starting = threading.RLock()
+
+    @abstractmethod
+    def step(self) -> float | None:
+        """Do what there is to do. Seconds until there is more; None: when the bell rings."""
+
+    @abstractmethod
+    def finish(self) -> None:
+        """Clean up, on the same thread, after the last step."""
+
+    def rest(self, wait_s: float | None) -> None:
+        """Wait for ``wait_s`` seconds or the bell."""
+        if wait_s != 0.0:
+            self.bell.wait(wait_s)
+
+    @property
+    def is_me(self) -> bool:
+        """Whether the caller runs on this thread."""
+        return self._thread is threading.current_thread()
+
+    @property
+    def alive(self) -> bool:
+        """Whether there is a thread that works."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self) -> None:
+        """Start the thread once. It gets an empty context, for the one of the first span's call is not its own."""
+        if self._thread is not None:
+            return
+        with self._starting:
+            if self._thread is not None:
+                return
+            context = contextvars.Context()
+            self._thread = threading.Thread(target=context.run, args=(self._run,), name=self._name, daemon=True)
+            try:
+                self._thread.start()
+            except RuntimeError as error:  # no more threads, or the interpreter is shutting down
+                self._thread = None
+                _logger.debug("%s: no thread could be started", self._name, exc_info=error)
+
+    def stop(self, timeout_s: float) -> bool:
+        """End after the current step; whether the thread has ended within ``timeout_s`` seconds. Without one, clean up here."""
+        self._stopping = True
+        self.bell.ring()
+        if self._thread is None:
+            self._guarded(self.finish)
+            return True
+        with contextlib.suppress(RuntimeError):  # called on the thread itself
+            self._thread.join(max(timeout_s, 0.0))
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        with suppress_instrumentation():
+            wait_s: float | None = None
+            while not self._stopping:
+                self.rest(wait_s)
+                if not self._stopping:
+                    wait_s = self._guarded(self.step)
+            self._guarded(self.finish)
+
+    def _guarded(self, work: object) -> float | None:
+        try:
+            return work()  # type: ignore[no-any-return,operator]
+        except Exception as error:  # the thread must outlive any fault of ours
+            if self._log_limit.due("fault"):
+                _logger.warning("%s: a fault in otel-llm itself (%s), going on", self._name, type(error).__name__)
+            _logger.debug("%s: fault in a step", self._name, exc_info=error)
+            return _AFTER_FAULT_S

@@ -1,0 +1,20 @@
+"""The disk queue between an ended span and its destinations: what has been encoded outlives the process."""
+
+from __future__ import annotations
+
+from otel_llm.delivery.spool.disk import Counts, DiskSpool, Overflow, SpoolBatch, SpoolFullError
+from otel_llm.delivery.spool.file import SpoolFileError
+from otel_llm.delivery.spool.leader import Leadership
+from otel_llm.delivery.spool.place import SpoolPlace, spool_place
+
+__all__ = [
+    "Counts",
+    "DiskSpool",
+    "Leadership",
+    "Overflow",
+    "SpoolBatch",
+    "SpoolFileError",
+    "SpoolFullError",
+    "SpoolPlace",
+    "spool_place",
+]

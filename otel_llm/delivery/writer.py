@@ -1,0 +1,97 @@
+"""From ended spans to the backlog, within a tenth of a second."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+
+from otel_llm.delivery.backlog import Backlog
+from otel_llm.delivery.encoder import STRIP_FROM, Encoder
+from otel_llm.delivery.flush import FlushRequest
+from otel_llm.delivery.intake import Intake
+from otel_llm.delivery.log_limit import LogLimit
+from otel_llm.delivery.loop import Loop
+
+_logger = logging.getLogger(__name__)
+
+#: Spans and bytes that are written at a time.
+PIECE_RECORDS = 256
+PIECE_BYTES = 1_000_000
+
+
+class Writer(Loop):
+    """Encodes what has ended and puts it into the backlog. A span waits ``linger_s`` seconds for company."""
+
+    def __init__(
+        self,
+        name: str,
+        intake: Intake,
+        *,
+        encoder: Encoder,
+        backlog: Backlog,
+        log_limit: LogLimit,
+        linger_s: float,
+        passed_on: Callable[[FlushRequest | None], None],
+    ) -> None:
+        super().__init__(f"otel-llm-{name}-writer", log_limit, intake.bell)
+        self._destination = name
+        self._intake = intake
+        self._encoder = encoder
+        self._backlog = backlog
+        self._linger_s = linger_s
+        self._passed_on = passed_on
+        self._asked: deque[FlushRequest] = deque()
+        self._waiting: list[FlushRequest] = []
+        self._overflow_logged = 0
+
+    def request(self, request: FlushRequest) -> None:
+        """Write what is there now, without lingering, and hand the request on when all of it is written."""
+        self._asked.append(request)
+        self.bell.ring()
+
+    def step(self) -> float | None:
+        """Encode and store one piece."""
+        while self._asked:
+            self._waiting.append(self._asked.popleft())
+        spool = self._backlog.spool
+        self._encoder.strip = spool is not None and spool.fullness() >= STRIP_FROM
+        records = self._encoder.piece(PIECE_RECORDS, PIECE_BYTES)
+        if records:
+            self._backlog.append(records)
+        stored = [request for request in self._waiting if self._encoder.taken >= request.through]
+        self._waiting = [request for request in self._waiting if self._encoder.taken < request.through]
+        for request in stored:
+            request.stored(self._backlog.mark)
+            self._passed_on(request)
+        if records and not stored:
+            self._passed_on(None)
+        self._report_overflow()
+        return 0.0 if records else None
+
+    def rest(self, wait_s: float | None) -> None:
+        """Wait for a span, and then for company."""
+        if wait_s == 0.0:
+            return
+        if self._intake.rest() and not self.bell.wait(wait_s):
+            self._intake.wake()
+            return
+        self._intake.wake()
+        if not self._asked and not self._stopping:
+            self.bell.wait(self._linger_s)
+
+    def finish(self) -> None:
+        """What has not been taken in by now is left to the account of the shutdown."""
+
+    def _report_overflow(self) -> None:
+        """Here rather than where it happens: logging does I/O."""
+        overflow = self._intake.overflow
+        if overflow > self._overflow_logged and self._log_limit.due("overflow"):
+            _logger.warning(
+                "%s: the queue is full; %d new span(s) were dropped since the last such line, %d in all. The destination is slower "
+                "than the application, or not reachable.",
+                self._destination,
+                overflow - self._overflow_logged,
+                overflow,
+            )
+            self._overflow_logged = overflow
