@@ -41,6 +41,26 @@ def capture_mode(value: str | None = None) -> CaptureMode:
         return CaptureMode.NO_CONTENT
 
 
+class _Process:
+    """What this process was told to record, if it was told in code."""
+
+    def __init__(self) -> None:
+        self.mode: CaptureMode | None = None
+
+
+_process = _Process()
+
+
+def use_mode(mode: CaptureMode | None) -> None:
+    """Have ``mode`` in force from now on; None means what the environment says."""
+    _process.mode = mode
+
+
+def mode_in_force() -> CaptureMode:
+    """The mode that was given to ``instrument`` or ``configure``, else that of the environment."""
+    return _process.mode or capture_mode()
+
+
 def json_text(value: Any) -> str:
     """JSON text of decoded JSON. Takes what strict serialisers refuse (lone surrogates, huge integers), never raises for such input."""
     try:

@@ -121,7 +121,7 @@ def recognise(method: str, host: str, path: str, port: int | None = None) -> End
         return _fetch(host, path, port) if _FETCH.search(path) else None
     if method != "POST" or not path.endswith(_ENDINGS) or _NO_CALL in path:
         return None
-    provider = _provider_at(_normal(host), port)
+    provider = provider_at(host, port)
     path = path.rstrip("/")
     for known in _PATHS:
         if path.endswith(known.ending) and known.holding in path and (provider == known.provider or not known.only):
@@ -132,17 +132,19 @@ def recognise(method: str, host: str, path: str, port: int | None = None) -> End
 
 def _fetch(host: str, path: str, port: int | None) -> Endpoint:
     """Reading a response that was generated before: no generation, and so without tokens."""
-    return Endpoint(_provider_at(_normal(host), port) or "openai", PROTOCOLS["openai_responses_fetch"], certain=True)
+    return Endpoint(provider_at(host, port) or "openai", PROTOCOLS["openai_responses_fetch"], certain=True)
 
 
 def _normal(host: str) -> str:
     return host.lower().rstrip(".")
 
 
-def _provider_at(host: str, port: int | None) -> str | None:
+def provider_at(host: str, port: int | None = None) -> str | None:
+    """Who serves models at a host, configured or known; None for any other. ``port`` is None where it is the default."""
     if _configured is None:
         configure_hosts(_environment_hosts())
     assert _configured is not None
+    host = _normal(host)
     return _configured.find(host, port) or _known.find(host, port)
 
 

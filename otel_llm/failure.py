@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 
 from opentelemetry.trace import Span, Status, StatusCode
 
 from otel_llm import semconv as sc
 
+_CANCELLED = (asyncio.CancelledError, concurrent.futures.CancelledError)
+
 
 def mark_failed(span: Span, error: BaseException) -> None:
-    """Set status and ``error.type`` from an exception; cancelled work is marked too, not left unset."""
+    """Set status and ``error.type`` from an exception; cancelled work is marked too, not left unset.
+
+    A generator that is closed before its end has not failed: work inside it was abandoned.
+    """
+    if isinstance(error, GeneratorExit):
+        span.set_attribute(sc.ENDING, sc.ABANDONED)
+        return
     span.set_attribute(sc.ERROR_TYPE, error_type(error))
-    if isinstance(error, asyncio.CancelledError):
+    if isinstance(error, _CANCELLED):
         span.set_attribute(sc.ENDING, sc.CANCELLED)
     span.set_status(Status(StatusCode.ERROR, describe(error)))
 
@@ -27,5 +36,10 @@ def error_type(error: BaseException) -> str:
 
 
 def describe(error: BaseException) -> str:
-    """``Type: message``, or the type alone."""
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    """``Type: message``, or the type alone, also where the exception cannot tell its message."""
+    name = type(error).__name__
+    try:
+        message = str(error)
+    except Exception:  # noqa: BLE001  (an exception of the application's, whose code may fail)
+        return name
+    return f"{name}: {message}" if message else name

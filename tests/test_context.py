@@ -1,25 +1,18 @@
-"""Who a span belongs to: agents, workflows, identities, background tasks, queues."""
+"""Who a span belongs to: agents, workflows, identities."""
 
 from __future__ import annotations
 
 import asyncio
-import pickle
-import queue
-import threading
-from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+import contextvars
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from opentelemetry import context as otel_context
 from opentelemetry import trace
-from opentelemetry.context import Context
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags
-from opentelemetry.util.genai.handler import TelemetryHandler
-from opentelemetry.util.genai.invocation import CLIENT_INFERENCE_CONTEXT_KEY
 
-from otel_llm import Carrier, agent, background, capture, identify, spawn, suppression, workflow
+from otel_llm import agent, identify, tool, workflow
 from otel_llm.testing.sink import SpanSink
 from otel_llm.tracing import tracer
 
@@ -122,16 +115,54 @@ async def test_as_a_decorator_each_call_is_a_span_of_its_own(sink: SpanSink) -> 
     assert plain.__name__ == "plain"
 
 
-def test_a_generator_cannot_be_decorated() -> None:
-    def numbers() -> Iterator[int]:
-        yield 1
+async def test_one_scope_may_serve_several_tasks_at_once(sink: SpanSink) -> None:
+    support = workflow("support")
 
-    async def more() -> AsyncIterator[int]:
-        yield 1
+    async def work(name: str, rounds: int) -> None:
+        async with support as span:
+            for _ in range(rounds):
+                await asyncio.sleep(0)
+                assert trace.get_current_span() is span
+            assert span.is_recording()
+            call_llm(name)
+        assert not span.is_recording()
+        assert trace.get_current_span() is trace.INVALID_SPAN
 
-    for function in (numbers, more):
-        with pytest.raises(TypeError, match="is a generator"):
-            agent("a")(function)
+    before = otel_context.get_current()
+    await asyncio.gather(work("a", 3), work("b", 1), work("c", 2))
+
+    assert otel_context.get_current() == before
+    assert sorted(sink.tree()) == [("invoke_workflow support", ((f"chat {name}", ()),)) for name in "abc"]
+
+
+async def test_siblings_in_a_task_group_never_see_each_other(sink: SpanSink) -> None:
+    @agent("worker")
+    async def work(name: str) -> None:
+        with identify(user_id=name, tags=[name]):
+            await asyncio.sleep(0)
+            async with agent(name):
+                await asyncio.sleep(0)
+                call_llm(f"of {name}")
+
+    async with asyncio.TaskGroup() as group:
+        for name in "abc":
+            group.create_task(work(name))
+
+    for name in "abc":
+        seen = stamps(sink, f"chat of {name}")
+        assert (seen["gen_ai.agent.name"], seen["user.id"], seen["otel_llm.tags"]) == (name, name, (name,))
+
+
+def test_a_span_that_cannot_be_made_costs_the_work_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Unspeakable:
+        def __str__(self) -> str:
+            raise ValueError("no")
+
+    monkeypatch.setattr("otel_llm.guard.faults.logged_at", float("inf"))
+    before = otel_context.get_current()
+    with agent("a", user_id=Unspeakable()) as span:
+        assert not span.is_recording()
+    assert otel_context.get_current() is before
 
 
 def test_an_exception_passes_unchanged_and_marks_the_span(sink: SpanSink) -> None:
@@ -156,8 +187,91 @@ async def test_cancelled_work_is_marked(sink: SpanSink) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
 
-    seen = stamps(sink, "invoke_agent slow")
-    assert (seen["error.type"], seen["otel_llm.ending"]) == ("asyncio.CancelledError", "cancelled")
+    assert outcome(sink, "invoke_agent slow") == ("ERROR", "asyncio.CancelledError", "cancelled")
+
+
+def outcome(sink: SpanSink, name: str) -> tuple[str, Any, Any]:
+    span = sink.one(name=name)
+    attributes = span.attributes or {}
+    return span.status.status_code.name, attributes.get("error.type"), attributes.get("otel_llm.ending")
+
+
+SCOPES = pytest.mark.parametrize(
+    ("scope", "name"),
+    [(agent("a"), "invoke_agent a"), (workflow("w"), "invoke_workflow w"), (tool("t"), "execute_tool t")],
+    ids=["agent", "workflow", "tool"],
+)
+
+
+@SCOPES
+async def test_work_that_is_timed_out_is_marked_as_cancelled(sink: SpanSink, scope: Any, name: str) -> None:
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.001), scope:
+            await asyncio.sleep(60)
+    assert outcome(sink, name) == ("ERROR", "asyncio.CancelledError", "cancelled")
+
+
+@SCOPES
+async def test_a_call_that_is_timed_out_is_marked_as_cancelled(sink: SpanSink, scope: Any, name: str) -> None:
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(scope(asyncio.sleep)(60), 0.001)
+    assert outcome(sink, name) == ("ERROR", "asyncio.CancelledError", "cancelled")
+
+
+@SCOPES
+async def test_work_that_times_out_by_itself_is_marked(sink: SpanSink, scope: Any, name: str) -> None:
+    with pytest.raises(TimeoutError):
+        async with scope, asyncio.timeout(0.001):
+            await asyncio.sleep(60)
+    assert outcome(sink, name) == ("ERROR", "TimeoutError", None)
+
+
+async def test_the_siblings_that_a_task_group_cancels_are_marked(sink: SpanSink) -> None:
+    @agent("failing")
+    async def failing() -> None:
+        raise ValueError("no")
+
+    @agent("waiting")
+    async def waiting() -> None:
+        await asyncio.sleep(60)
+
+    @workflow("support")
+    async def support() -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(waiting())
+            await asyncio.sleep(0)
+            group.create_task(failing())
+
+    with pytest.raises(ExceptionGroup):
+        await support()
+    assert outcome(sink, "invoke_agent waiting") == ("ERROR", "asyncio.CancelledError", "cancelled")
+    assert outcome(sink, "invoke_agent failing") == ("ERROR", "ValueError", None)
+    assert outcome(sink, "invoke_workflow support") == ("ERROR", "ExceptionGroup", None)
+
+
+def test_a_block_in_a_generator_that_is_closed_is_abandoned_and_not_failed(
+    sink: SpanSink, caplog: pytest.LogCaptureFixture
+) -> None:
+    def steps() -> Iterator[int]:
+        with agent("inside"), identify(user_id="42"):
+            yield 1
+
+    started = steps()
+    contextvars.copy_context().run(next, started)
+    started.close()
+    assert outcome(sink, "invoke_agent inside") == ("UNSET", None, "abandoned")
+    assert caplog.messages == []
+    assert trace.get_current_span() is trace.INVALID_SPAN
+
+
+def test_an_exception_that_cannot_tell_its_message_passes(sink: SpanSink) -> None:
+    class Mute(Exception):  # noqa: N818
+        def __str__(self) -> str:
+            raise RuntimeError("no")
+
+    with pytest.raises(Mute), agent("a"):
+        raise Mute
+    assert sink.one(name="invoke_agent a").status.description == "Mute"
 
 
 # --- where other spans lie between -----------------------------------------------------------------------------------
@@ -240,167 +354,6 @@ def test_what_an_instrumentation_set_itself_is_kept(sink: SpanSink) -> None:
     with identify(user_id="1"):
         tracer().start_span("x", attributes={"user.id": "theirs"}).end()
     assert stamps(sink, "x")["user.id"] == "theirs"
-
-
-# --- background tasks -------------------------------------------------------------------------------------------------
-
-
-async def test_a_task_spawned_while_the_parent_records_is_its_child_even_if_it_ends_later(sink: SpanSink) -> None:
-    gate = asyncio.Event()
-
-    @agent("memory")
-    async def remember() -> None:
-        await gate.wait()
-        call_llm()
-
-    with workflow("support", user_id="42"):
-        task = spawn(remember(), name="memory")
-    gate.set()
-    await task
-
-    assert task.get_name() == "memory"
-    assert sink.tree() == (("invoke_workflow support", (("invoke_agent memory", (("chat gpt-4o", ()),)),)),)
-    assert stamps(sink, "chat gpt-4o")["user.id"] == "42"
-    assert stamps(sink, "chat gpt-4o")["otel_llm.pipeline.name"] == "support"
-
-
-async def test_a_task_spawned_after_the_parent_has_ended_is_a_linked_root_for_the_same_user(sink: SpanSink) -> None:
-    span = tracer().start_span("request", attributes={"gen_ai.operation.name": "invoke_workflow"})
-    token = otel_context.attach(trace.set_span_in_context(span))
-    span.end()
-
-    async def later() -> None:
-        with agent("memory"):
-            call_llm()
-
-    with identify(user_id="42", session_id="s1"):
-        await spawn(later())
-    otel_context.detach(token)
-
-    root = sink.one(name="invoke_agent memory")
-    assert root.parent is None
-    assert root.context.trace_id != span.get_span_context().trace_id
-    assert [link.context for link in root.links] == [span.get_span_context()]
-    assert sink.one(name="chat gpt-4o").links == ()
-    assert ((root.attributes or {})["user.id"], (root.attributes or {})["session.id"]) == ("42", "s1")
-
-
-async def test_a_task_spawned_from_a_queues_consumer_belongs_where_the_item_came_from(sink: SpanSink) -> None:
-    with workflow("support"):
-        carrier = capture()
-
-    async def later() -> None:
-        call_llm()
-
-    with carrier.attach():
-        await spawn(later())
-
-    root, call = sink.one(name="invoke_workflow support"), sink.one(name="chat gpt-4o")
-    assert call.parent is not None
-    assert call.parent.span_id == root.context.span_id
-    assert stamps(sink, "chat gpt-4o")["otel_llm.pipeline.name"] == "support"
-
-
-async def test_a_linked_root_is_of_no_pipeline_but_its_own(sink: SpanSink) -> None:
-    with workflow("support"):
-        carrier = capture()
-
-    async def later() -> None:
-        with agent("memory"):
-            call_llm()
-
-    with carrier.attach():
-        span = tracer().start_span("consume")
-        token = otel_context.attach(trace.set_span_in_context(span))
-        span.end()
-        await spawn(later())
-        otel_context.detach(token)
-
-    assert stamps(sink, "chat gpt-4o")["otel_llm.pipeline.name"] == "memory"
-    assert stamps(sink, "chat gpt-4o")["otel_llm.pipeline.primary"] is True
-
-
-async def test_a_task_spawned_inside_another_librarys_call_is_free_of_its_suppression(sink: SpanSink) -> None:
-    async def look() -> object:
-        return otel_context.get_value(CLIENT_INFERENCE_CONTEXT_KEY)
-
-    with TelemetryHandler().inference("openai", request_model="gpt-4o"):
-        assert await asyncio.create_task(look()) is not None
-        assert await spawn(look()) is None
-
-
-def test_the_marks_of_suppression_are_those_of_util_genai() -> None:
-    from opentelemetry.util.genai import invocation
-
-    keys = [getattr(invocation, name) for name in invocation.__all__ if name.endswith("_CONTEXT_KEY")]
-    assert CLIENT_INFERENCE_CONTEXT_KEY == suppression.INFERENCE_KEY
-    assert suppression.without_suppression(Context(dict.fromkeys([*keys, "mine"], 1))) == {"mine": 1}
-
-
-async def test_spawn_keeps_the_task_alive_and_lets_go_of_it() -> None:
-    task = spawn(asyncio.sleep(0))
-    assert task in background._running
-    await task
-    await asyncio.sleep(0)
-    assert task not in background._running
-
-
-# --- queues, threads, processes ---------------------------------------------------------------------------------------
-
-
-def test_work_from_a_queue_belongs_to_whoever_put_it_there(sink: SpanSink) -> None:
-    jobs: queue.Queue[Carrier | None] = queue.Queue()
-
-    def worker() -> None:
-        while (carrier := jobs.get()) is not None:
-            with carrier.attach():
-                call_llm()
-
-    thread = threading.Thread(target=worker)
-    thread.start()
-    with workflow("support", user_id="42"), agent("strategist"):
-        jobs.put(capture())
-    jobs.put(None)
-    thread.join()
-
-    call = sink.one(name="chat gpt-4o")
-    parent = sink.one(name="invoke_agent strategist")
-    assert (call.context.trace_id, call.parent.span_id) == (parent.context.trace_id, parent.context.span_id)  # type: ignore[union-attr]
-    seen = stamps(sink, "chat gpt-4o")
-    assert (seen["gen_ai.agent.name"], seen["user.id"], seen["otel_llm.pipeline.name"]) == ("strategist", "42", "support")
-    assert seen["otel_llm.ancestor.span_id"] == f"{parent.context.span_id:016x}"
-
-
-def test_a_carrier_taken_below_an_http_span_tells_the_genai_ancestor(sink: SpanSink) -> None:
-    with agent("strategist") as span, tracer().start_as_current_span("PUT /queue"):
-        carrier = capture()
-    with carrier.attach():
-        call_llm()
-    assert stamps(sink, "chat gpt-4o")["otel_llm.ancestor.span_id"] == f"{span.get_span_context().span_id:016x}"
-
-
-def in_another_process(carrier: Carrier) -> dict[str, Any]:
-    with SpanSink.provider() as (provider, spans):
-        from otel_llm.tracing import use_provider
-
-        use_provider(provider)
-        with carrier.attach():
-            call_llm()
-        span = spans.one(name="chat gpt-4o")
-        assert span.parent is not None
-        return {"trace": span.context.trace_id, "parent": span.parent.span_id, **(span.attributes or {})}
-
-
-def test_a_carrier_crosses_processes(sink: SpanSink) -> None:
-    with workflow("support", session_id="s1"), agent("strategist") as span:
-        carrier = capture()
-    assert pickle.loads(pickle.dumps(carrier)) == carrier
-
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        seen = pool.submit(in_another_process, carrier).result(timeout=60)
-
-    assert (seen["trace"], seen["parent"]) == (span.get_span_context().trace_id, span.get_span_context().span_id)
-    assert (seen["gen_ai.agent.name"], seen["session.id"], seen["otel_llm.pipeline.name"]) == ("strategist", "s1", "support")
 
 
 def test_nothing_of_an_identity_is_put_into_baggage() -> None:
