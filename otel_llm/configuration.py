@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from opentelemetry import trace
+from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
@@ -29,6 +30,9 @@ from otel_llm.endpoints import configure_hosts
 from otel_llm.errors import ConfigurationError
 from otel_llm.instrumentation import instrument, uninstrument
 from otel_llm.masking import MaskFunction
+from otel_llm.meters import flushed as metrics_flushed
+from otel_llm.meters import metric_outlets, own_meters
+from otel_llm.meters import stop as stop_meters
 from otel_llm.models.process import ModelsGiven, use_models
 from otel_llm.price_table import PricesGiven, read_price_table, use_price_table
 from otel_llm.propagation_hosts import parse_propagation_hosts
@@ -39,6 +43,9 @@ from otel_llm.tracing import stamp_spans_of
 _logger = logging.getLogger(__name__)
 #: Part of the time of a shutdown that background tasks have at most; the rest is for delivery.
 _FOR_TASKS: Final = 0.6
+#: Parts of what is then left after which the deliveries' last figures are exported, and after which metrics are given up.
+_UNTIL_METRICS: Final = 0.7
+_METRICS_UNTIL: Final = 0.9
 
 
 @dataclass
@@ -49,6 +56,8 @@ class _Wiring:
     #: The provider is otel-llm's own, to be shut down with it.
     owned: bool = False
     deliveries: list[Delivery] = field(default_factory=list)
+    #: Otel-llm's own, where metrics are exported and the application has no meter provider.
+    meters: MeterProvider | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -77,6 +86,8 @@ def configure(
     of agents: a database's URL, the path of a YAML file, a store or a resolver; default: what ``OTEL_LLM_MODELS`` says. A second call
     changes nothing.
 
+    Metrics are exported over OTLP if an endpoint for them is set and the application has no meter provider.
+
     Raises ConfigurationError that names every fault of the settings.
     """
     with _wiring.lock:
@@ -90,13 +101,15 @@ def configure(
         if mask is not None and not callable(mask):
             raise ConfigurationError(["mask must be a function from text to text"])
         chosen, exporters = _destinations(settings, destinations)
+        outlets = metric_outlets(settings)
         existing = tracer_provider or trace.get_tracer_provider()
         provider = existing if isinstance(existing, TracerProvider) else _own_provider(service_name)
         if settings.disabled:
             return provider
         masking.use(mask)
+        _wiring.meters = own_meters(outlets, provider.resource)
         _wire(provider, chosen, exporters, settings)
-        instrument(tracer_provider=provider, content=content or settings.content)
+        instrument(tracer_provider=provider, meter_provider=_wiring.meters, content=content or settings.content)
         _wiring.provider, _wiring.owned = provider, provider is not existing
         atexit.register(shutdown)
         return provider
@@ -104,8 +117,9 @@ def configure(
 
 def force_flush(timeout_s: float = 30.0) -> bool:
     """Wait until what has ended so far is delivered; False if that took longer than ``timeout_s`` seconds in all."""
-    provider = _wiring.provider
-    return provider is None or bool(provider.force_flush(int(timeout_s * 1000)))
+    provider, meters, deadline = _wiring.provider, _wiring.meters, time.monotonic() + timeout_s
+    delivered = provider is None or bool(provider.force_flush(int(timeout_s * 1000)))
+    return (meters is None or metrics_flushed(meters, deadline - time.monotonic())) and delivered
 
 
 def shutdown(timeout_s: float = 5.0) -> bool:
@@ -120,6 +134,7 @@ def shutdown(timeout_s: float = 5.0) -> bool:
     with _wiring.lock:
         provider, _wiring.provider = _wiring.provider, None
         deliveries, _wiring.deliveries = _wiring.deliveries, []
+        meters, _wiring.meters = _wiring.meters, None
     if provider is None:
         return True
     atexit.unregister(shutdown)
@@ -127,11 +142,21 @@ def shutdown(timeout_s: float = 5.0) -> bool:
     open_calls.end_all()
     for delivery in deliveries:
         delivery.hurry()
+    if meters is not None:
+        _end_metrics(meters, deliveries, deadline - time.monotonic())
     flushed = [delivery.shutdown(max(0.0, deadline - time.monotonic())) for delivery in deliveries]
     if _wiring.owned:
         provider.shutdown()
     masking.use(None)
     return all(flushed)
+
+
+def _end_metrics(meters: MeterProvider, deliveries: Sequence[Delivery], left_s: float) -> None:
+    """Export the last metrics once the deliveries, whose figures end with them, have done what they can in most of the time."""
+    began = time.monotonic()
+    for delivery in deliveries:
+        delivery.flush(began + left_s * _UNTIL_METRICS - time.monotonic())
+    stop_meters(meters, began + left_s * _METRICS_UNTIL - time.monotonic())
 
 
 def deliveries() -> Mapping[str, Delivery]:
@@ -185,7 +210,7 @@ def _wire(
         )
         for destination in destinations
     ]
-    observe_deliveries()
+    observe_deliveries(_wiring.meters)
     provider.add_span_processor(DeliveryProcessor(*_wiring.deliveries))
     for delivery in _wiring.deliveries:
         delivery.open()

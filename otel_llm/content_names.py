@@ -103,14 +103,15 @@ _NAMES: Final = frozenset(
         "finish_reason",
     }
 )
-#: Under this prefix only tags and metadata are free text.
+#: Under this prefix only these and metadata are free text.
 _OURS: Final = "otel_llm."
+_OUR_TEXTS: Final = frozenset({sc.TAGS, sc.HEARTBEAT_STATUS})
 
 
 @functools.lru_cache(maxsize=2_048)
 def role_of(name: str) -> Role:
     """What the attribute ``name`` is."""
-    if name in _NAMES or (name.startswith(_OURS) and name != sc.TAGS and not name.startswith(sc.METADATA_PREFIX)):
+    if name in _NAMES or (name.startswith(_OURS) and name not in _OUR_TEXTS and not name.startswith(sc.METADATA_PREFIX)):
         return Role.NAME
     if name in _MESSAGES:
         return Role.MESSAGES

@@ -46,6 +46,18 @@ class Target:
     server_address: str
     server_port: int | None
 
+    @property
+    def attributes(self) -> dict[str, AttributeValue]:
+        """The same as attributes of the conventions."""
+        known: dict[str, AttributeValue | None] = {
+            sc.OPERATION_NAME: self.operation,
+            sc.PROVIDER_NAME: self.provider,
+            sc.SERVER_ADDRESS: self.server_address,
+            sc.REQUEST_MODEL: self.model,
+            sc.SERVER_PORT: self.server_port,
+        }
+        return {name: value for name, value in known.items() if value is not None}
+
 
 @dataclass(slots=True)
 class Outcome:
@@ -59,11 +71,16 @@ class Outcome:
     failure: str | None = None
     first_chunk_s: float | None = None
 
+    @property
+    def told(self) -> dict[str, AttributeValue]:
+        """All attributes of the call but its content, and those known at its start."""
+        return call_attributes(self.request, self.response, self.first_chunk_s) | self.attributes
+
     def for_another_span(self) -> dict[str, AttributeValue]:
         """What may be added to another library's span: of a failed attempt only the request, since that library may try again."""
         if self.failure is not None:
             return call_attributes(self.request, ResponseFacts())
-        return call_attributes(self.request, self.response, self.first_chunk_s) | self.attributes
+        return self.told
 
 
 class Emission(Protocol):
@@ -101,7 +118,7 @@ class Emitter:
         told = telling(current)
         if told is None:
             return self._own_span(target, context)
-        return None if is_ours(told) or not other_of(told).added_to else AddedToSpan(self, told)
+        return None if is_ours(told) or not other_of(told).added_to else AddedToSpan(self, target, told)
 
     def _inside_invocation(self, target: Target, current: Span) -> Emission | None:
         # Imported here: the bulk of opentelemetry-util-genai is seldom needed.
@@ -110,18 +127,10 @@ class Emitter:
         # Below an invocation, anthropic's own tracing puts a span without a life into the context, by the id of the one around it.
         node = None if current.is_recording() else node_of(current.get_span_context())
         span = current if node is None else node.open_span or current
-        return InsideInvocation(target, self.mode, span) if span.is_recording() else None
+        return InsideInvocation(target, self.mode, span, self.metrics) if span.is_recording() else None
 
     def _own_span(self, target: Target, context: Context) -> Emission | None:
-        attributes: dict[str, AttributeValue] = {
-            sc.OPERATION_NAME: target.operation,
-            sc.PROVIDER_NAME: target.provider,
-            sc.SERVER_ADDRESS: target.server_address,
-        }
-        if target.model is not None:
-            attributes[sc.REQUEST_MODEL] = target.model
-        if target.server_port is not None:
-            attributes[sc.SERVER_PORT] = target.server_port
+        attributes = target.attributes
         span = tracer().start_span(_name(target.operation, target.model), context, SpanKind.CLIENT, attributes)
         if not span.is_recording():
             span.end()
@@ -145,7 +154,7 @@ class OwnSpan:
     def finish(self, outcome: Outcome) -> None:
         """Set what is known, then end the span, record metrics and, if asked for, the event."""
         emitter, span = self._emitter, self._span
-        facts = call_attributes(outcome.request, outcome.response, outcome.first_chunk_s) | outcome.attributes
+        facts = outcome.told
         model = outcome.request.model
         if model is not None and model != self._target.model:
             span.update_name(_name(self._target.operation, model))
@@ -155,7 +164,8 @@ class OwnSpan:
             span.set_status(Status(StatusCode.ERROR, outcome.failure))
         span.end()
         told = {**self._start, **facts}
-        emitter.metrics.record(told, outcome.response.usage, time.perf_counter() - self._started, outcome.first_chunk_s)
+        measured = told | _agent_of(span)
+        emitter.metrics.record(measured, outcome.response.usage, time.perf_counter() - self._started, outcome.first_chunk_s)
         if emitter.mode.on_events:
             emitter.logger.emit(_event(told, outcome, self.context))
 
@@ -165,8 +175,9 @@ class AddedToSpan:
 
     context: Context | None = None
 
-    def __init__(self, emitter: Emitter, span: Span) -> None:
+    def __init__(self, emitter: Emitter, target: Target, span: Span) -> None:
         self._emitter = emitter
+        self._target = target
         self._span = span
 
     def finish(self, outcome: Outcome) -> None:
@@ -177,6 +188,14 @@ class AddedToSpan:
         there = self._span.attributes or {} if isinstance(self._span, ReadableSpan) else {}
         if self._span.is_recording():
             self._span.set_attributes({key: value for key, value in facts.items() if key not in there})
+        told = {**self._target.attributes, **outcome.told, **_agent_of(self._span)}
+        self._emitter.metrics.record_cost(told, outcome.response.usage)
+
+
+def _agent_of(span: Span) -> dict[str, AttributeValue]:
+    """The agent that the span is stamped with: a dimension of metrics."""
+    there = span.attributes or {} if isinstance(span, ReadableSpan) else {}
+    return {sc.AGENT_NAME: there[sc.AGENT_NAME]} if sc.AGENT_NAME in there else {}
 
 
 def _name(operation: str, model: str | None) -> str:

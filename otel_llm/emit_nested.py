@@ -17,6 +17,7 @@ from otel_llm.version import SCOPE, __version__
 
 if TYPE_CHECKING:
     from otel_llm.emit import Outcome, Target
+    from otel_llm.metrics import CallMetrics
 
 #: Attribute of the conventions -> setter of an inference invocation.
 _SETTERS: Final = {
@@ -54,8 +55,10 @@ class InsideInvocation:
 
     context: Context | None = None
 
-    def __init__(self, target: Target, mode: CaptureMode, span: Span) -> None:
+    def __init__(self, target: Target, mode: CaptureMode, span: Span, metrics: CallMetrics) -> None:
+        self._target = target
         self._span = span
+        self._metrics = metrics
         self._content = mode is not CaptureMode.NO_CONTENT
         self._invocation = _telemetry().inference(
             target.provider,
@@ -89,6 +92,7 @@ class InsideInvocation:
         else:
             kind = str(outcome.attributes.get(sc.ERROR_TYPE, "error"))
             invocation.fail(Error(message=outcome.failure, type=kind))
+        self._metrics.record_cost({**self._target.attributes, **outcome.told}, outcome.response.usage)
 
     def _add(self, further: dict[str, Any]) -> None:
         there = self._span.attributes or {} if isinstance(self._span, ReadableSpan) else {}

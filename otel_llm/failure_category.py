@@ -35,7 +35,7 @@ _BY_WORDS: Final = tuple(
         ("overloaded", r"overloaded|no capacity|over capacity|server.?busy|unavailable|engine_overloaded"),
         ("auth", r"authentication|invalid.{0,12}api.?key|incorrect api key|unauthenticated|unauthorized|no auth credentials"),
         ("permission", r"permission|forbidden|not allowed|access.?denied"),
-        ("not_found", r"not.?found|does not exist|unknown model|no such model"),
+        ("not_found", r"not.?found|does not exist|unknown model|no such model|not a valid model|invalid model"),
         ("timeout", r"time.?d?.?out|deadline"),
     )
 )

@@ -11,6 +11,7 @@ import importlib
 import sys
 import threading
 from collections.abc import Callable, Collection
+from dataclasses import fields
 from types import ModuleType
 from typing import Any, Final
 
@@ -22,10 +23,13 @@ from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
 from otel_llm.aiohttp_seam import around_request
-from otel_llm.content import CaptureMode, capture_mode
+from otel_llm.content import CaptureMode, capture_mode, mode_in_force, use_mode
 from otel_llm.emit import Emitter
 from otel_llm.guard import guarded
 from otel_llm.httpx_seam import around_async_send, around_send
+from otel_llm.instrumentor_options import InstrumentorOptions
+from otel_llm.rewriting import Resolver, overriding, overriding_async
+from otel_llm.rewriting_requests import requests_of_aiohttp, requests_of_httpx
 from otel_llm.tracing import tracer, use_provider
 
 _HTTPX: Final[dict[str, Callable[..., Any]]] = {"Client.send": around_send, "AsyncClient.send": around_async_send}
@@ -42,6 +46,8 @@ class _Seam:
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.emitter: Emitter | None = None
+        #: Whose overrides are applied to requests; None: requests stay as they are.
+        self.resolver: Resolver | None = None
         self.patched: dict[str, ModuleType] = {}
         self.hooked = False
 
@@ -55,16 +61,23 @@ def instrument(
     logger_provider: LoggerProvider | None = None,
     *,
     content: CaptureMode | None = None,
+    resolver: Resolver | None = None,
 ) -> None:
     """Record each LLM call made through httpx, httpx2 or aiohttp, by any SDK or by hand, also by clients that exist already.
 
     Providers default to the global ones, also if those are set later. ``content`` defaults to what
-    ``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT`` says. Calling it again replaces providers and content; the seam stays one.
+    ``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT`` says. Calling it again replaces providers, content and resolver;
+    the seam stays one.
+
+    With a ``resolver``, requests of an agent that an admin has chosen another model for get that model, where they go to OpenRouter or
+    to the provider of that model. Without one, nothing of a request is ever changed.
     """
     with _seam.lock:
         use_provider(tracer_provider)
         tracer()
-        _seam.emitter = Emitter(content or capture_mode(), meter_provider, logger_provider)
+        use_mode(content or capture_mode())
+        _seam.emitter = Emitter(mode_in_force(), meter_provider, logger_provider)
+        _seam.resolver = resolver
         for name in _LIBRARIES:
             if name in sys.modules:
                 _patch(sys.modules[name])
@@ -77,8 +90,9 @@ def instrument(
 def uninstrument() -> None:
     """Stop recording and restore the libraries. Streams that are being read are recorded to their end."""
     with _seam.lock:
-        _seam.emitter = None
+        _seam.emitter = _seam.resolver = None
         use_provider(None)
+        use_mode(None)
         for name, library in _seam.patched.items():
             for method in _LIBRARIES[name]:
                 owner, attribute = method.split(".")
@@ -98,15 +112,23 @@ def instrument_client(client: Any) -> None:
 
 
 class LLMInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped there
-    """For ``opentelemetry-instrument`` and declarative configuration: loaded without arguments, settings from the environment."""
+    """For ``opentelemetry-instrument`` and declarative configuration: loaded without arguments, settings from the environment.
+
+    What a declarative configuration says wins over the environment.
+    """
+
+    #: What such a configuration may say; the SDK checks it, and gives it to ``instrument`` as keyword arguments.
+    configuration = InstrumentorOptions
 
     def instrumentation_dependencies(self) -> Collection[str]:
         """None: the libraries are patched if and when they are imported."""
         return ()
 
     def _instrument(self, **kwargs: Any) -> None:
-        known = ("tracer_provider", "meter_provider", "logger_provider")
-        instrument(**{name: kwargs.get(name) for name in known})
+        providers = ("tracer_provider", "meter_provider", "logger_provider")
+        options = {each.name: kwargs.get(each.name) for each in fields(InstrumentorOptions)}
+        content = InstrumentorOptions(**options).apply()
+        instrument(**{name: kwargs.get(name) for name in providers}, content=content)
 
     def _uninstrument(self, **kwargs: Any) -> None:
         uninstrument()
@@ -120,11 +142,24 @@ def _patch(library: ModuleType) -> None:
             return
         _seam.patched[library.__name__] = library
         for method, around in _LIBRARIES[library.__name__].items():
-            wrapt.wrap_function_wrapper(library, method, around(library, _emitter))
+            recording = around(library, _emitter)
+            wrapt.wrap_function_wrapper(library, method, _overriding(library, method, recording))
+
+
+def _overriding(library: ModuleType, method: str, recording: Callable[..., Any]) -> Callable[..., Any]:
+    """``recording`` of requests that have the model of an override, where one is to be applied."""
+    if _LIBRARIES[library.__name__] is not _HTTPX:
+        return overriding_async(recording, requests_of_aiohttp(library), _resolver)
+    override = overriding_async if method.startswith("Async") else overriding
+    return override(recording, requests_of_httpx(library), _resolver)
 
 
 def _emitter() -> Emitter | None:
     return _seam.emitter
+
+
+def _resolver() -> Resolver | None:
+    return _seam.resolver
 
 
 def _library_of(client: Any) -> ModuleType:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from typing import Final
 
@@ -20,17 +19,18 @@ class FirstPipelines:
 
     def __init__(self) -> None:
         self._first: OrderedDict[int, tuple[int, str]] = OrderedDict()
-        self._lock = threading.Lock()
 
     def opened_by(self, span: Span) -> Pipeline:
-        """The pipeline whose root ``span`` is. It is the first of its trace only if the trace did not come from elsewhere."""
+        """The pipeline whose root ``span`` is. It is the first of its trace only if the trace did not come from elsewhere.
+
+        Each step is atomic, so that no lock is needed, which a forked child might find held, or a finaliser that starts a span.
+        """
         context, own = span.get_span_context(), span.attributes or {}
         name = str(own.get(sc.WORKFLOW_NAME) or own.get(sc.AGENT_NAME) or span.name.removeprefix("pipeline:"))
         remote = span.parent is not None and span.parent.is_remote
-        with self._lock:
-            first, _ = self._first.setdefault(context.trace_id, (context.span_id, name))
-            if len(self._first) > _TRACES_REMEMBERED:
-                self._first.popitem(last=False)
+        first, _ = self._first.setdefault(context.trace_id, (context.span_id, name))
+        if len(self._first) > _TRACES_REMEMBERED:
+            self._first.popitem(last=False)
         return Pipeline(name, format_span_id(context.span_id), not remote and first == context.span_id)
 
     def name_of_trace(self, span: Span) -> str | None:

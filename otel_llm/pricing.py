@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
+from otel_llm.model_names import names_of_the_model
 from otel_llm.price_list import MINUTE_NS, SOURCE, is_installed, list_prices
 from otel_llm.price_table import own_prices
 from otel_llm.rates import Cost, cost_at
@@ -17,6 +18,7 @@ __all__ = [
     "TokenCounts",
     "UnpricedModel",
     "exclusive_parts",
+    "names_of_the_model",
     "note_unpriced",
     "noted_unpriced_models",
     "overriding_price",

@@ -17,6 +17,8 @@ AGENT_NAME: Final = "gen_ai.agent.name"
 AGENT_DESCRIPTION: Final = "gen_ai.agent.description"
 WORKFLOW_NAME: Final = "gen_ai.workflow.name"
 TOOL_NAME: Final = "gen_ai.tool.name"
+TOOL_DESCRIPTION: Final = "gen_ai.tool.description"
+TOOL_TYPE: Final = "gen_ai.tool.type"
 TOOL_CALL_ID: Final = "gen_ai.tool.call.id"
 TOOL_CALL_ARGUMENTS: Final = "gen_ai.tool.call.arguments"
 TOOL_CALL_RESULT: Final = "gen_ai.tool.call.result"
@@ -132,9 +134,33 @@ ABANDONED: Final = "abandoned"
 TRUNCATED: Final = "truncated"
 CANCELLED: Final = "cancelled"
 
+#: Name of the span event of :func:`otel_llm.heartbeat`, and its attributes: how many so far, seconds since the block began, and what
+#: the work says of itself.
+HEARTBEAT: Final = "otel_llm.heartbeat"
+HEARTBEAT_COUNT: Final = "otel_llm.heartbeat.count"
+HEARTBEAT_ELAPSED: Final = "otel_llm.heartbeat.elapsed_s"
+HEARTBEAT_STATUS: Final = "otel_llm.heartbeat.status"
+
 #: Whether the tokens of an ``invoke_agent`` span are told by no span below it, so that they count. Where it is not said, they do if
 #: the agent runs elsewhere: a span of kind CLIENT with ``server.address``, as the conventions have it for remote agents.
 OPAQUE: Final = "otel_llm.opaque"
+
+#: Who decided on the model: ``default`` (the code), ``override`` (an admin), ``fallback`` (the code, since the admin's choice
+#: failed) or ``argument`` (the call itself).
+MODEL_SOURCE: Final = "otel_llm.model.source"
+#: What the code says, as ``provider:model``.
+MODEL_DEFAULT: Final = "otel_llm.model.default"
+#: Who set the override.
+MODEL_SET_BY: Final = "otel_llm.model.set_by"
+#: The override that failed, as ``provider:model``.
+MODEL_FALLBACK_FROM: Final = "otel_llm.model.fallback_from"
+
+#: On the workflow span of a swarm: its models as ``provider:model``; for each of them the number of its vote, from 1 on and the same
+#: where the answers were, or the category of its error; how many had to answer; and the model whose answer was taken.
+SWARM_MODELS: Final = "otel_llm.swarm.models"
+SWARM_VOTES: Final = "otel_llm.swarm.votes"
+SWARM_QUORUM: Final = "otel_llm.swarm.quorum"
+SWARM_WINNER: Final = "otel_llm.swarm.winner"
 
 CHAT: Final = "chat"
 TEXT_COMPLETION: Final = "text_completion"
@@ -147,6 +173,8 @@ CREATE_AGENT: Final = "create_agent"
 INVOKE_AGENT: Final = "invoke_agent"
 INVOKE_WORKFLOW: Final = "invoke_workflow"
 EXECUTE_TOOL: Final = "execute_tool"
+#: Not in the conventions; the word in common use for a step that is neither agent, workflow nor tool.
+TASK: Final = "task"
 
 #: Operations whose spans carry tokens of one model call.
 INFERENCE_OPERATIONS: Final = frozenset({CHAT, TEXT_COMPLETION, GENERATE_CONTENT})

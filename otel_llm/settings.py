@@ -12,6 +12,7 @@ from otel_llm.content_policy import ContentMode
 from otel_llm.content_settings import ContentSettings, Mode
 from otel_llm.delivery.spool.settings import SpoolVariables
 from otel_llm.errors import ConfigurationError
+from otel_llm.metric_settings import MetricVariables
 from otel_llm.models.place import LONGEST_REFRESH_S, REFRESH_S, REFRESH_VARIABLE
 from otel_llm.models.place import VARIABLE as MODELS_VARIABLE
 from otel_llm.price_table import VARIABLE as PRICES_VARIABLE
@@ -21,7 +22,7 @@ from otel_llm.providers import parse_provider_hosts
 from otel_llm.setting_faults import faults_of
 
 
-class Settings(ContentSettings, SpoolVariables):
+class Settings(ContentSettings, SpoolVariables, MetricVariables):
     """What the environment says. OpenTelemetry's own names where they exist, ``OTEL_LLM_*`` for ours."""
 
     model_config = SettingsConfigDict(

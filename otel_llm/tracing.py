@@ -5,6 +5,7 @@ from __future__ import annotations
 from weakref import WeakSet
 
 from opentelemetry import trace
+from opentelemetry.sdk.trace import SpanProcessor
 
 from otel_llm.processor import ContextProcessor
 from otel_llm.version import SCOPE, __version__
@@ -42,6 +43,7 @@ def tracer() -> trace.Tracer:
 
 
 _stamped: WeakSet[trace.TracerProvider] = WeakSet()
+_watching: list[SpanProcessor] = []
 
 
 def stamped_providers() -> list[trace.TracerProvider]:
@@ -55,5 +57,16 @@ def stamp_spans_of(provider: trace.TracerProvider) -> None:
     if add is None or getattr(provider, "_otel_llm_stamped", False):
         return
     add(ContextProcessor())
+    for processor in _watching:
+        add(processor)
     _stamped.add(provider)
     provider._otel_llm_stamped = True  # type: ignore[attr-defined]  # the mark must live as long as the provider
+
+
+def watch_spans(processor: SpanProcessor) -> None:
+    """Have ``processor`` see the spans of all providers that are stamped, from now on; once per processor."""
+    if processor in _watching:
+        return
+    _watching.append(processor)
+    for provider in stamped_providers():
+        provider.add_span_processor(processor)  # type: ignore[attr-defined]  # stamped ones take processors

@@ -171,7 +171,7 @@ def test_an_exporter_that_is_not_installed_is_a_fault_that_names_the_known_ones(
 
 def test_exporters_of_others_stand_beside_ours(environment: pytest.MonkeyPatch, fake: FakeProvider) -> None:
     environment.setenv("OTEL_TRACES_EXPORTER", "local,otlp,console")
-    environment.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
+    environment.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://127.0.0.1:1")
     provider = otel_llm.configure()
     exporters = [
         type(p.span_exporter).__name__  # type: ignore[attr-defined]

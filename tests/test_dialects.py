@@ -504,3 +504,8 @@ def test_vercels_calls() -> None:
 )
 def test_genai_spans_are_known_by_what_they_have_from_the_start(attributes: dict[str, Any], known: bool) -> None:
     assert sc.is_genai(attributes) is known
+
+
+def test_a_name_of_thousands_of_dots_is_told_as_far_as_it_goes() -> None:
+    made = told({"gen_ai.prompt.0.content": "Why?", f"gen_ai.prompt.0.x{'.a' * 5000}": 1})
+    assert made == {sc.INPUT_MESSAGES: [said("user", "Why?")]}

@@ -13,6 +13,8 @@ from otel_llm.protocols.values import mapping
 
 #: Digits of an index; names are given by anybody.
 _LONGEST_INDEX: Final = 9
+#: Levels of a flattened tree. The deepest that an emitter makes has seven; a name of thousands of dots must not exhaust the stack.
+_MOST_LEVELS: Final = 32
 
 
 @dataclass(slots=True)
@@ -59,7 +61,7 @@ def elements_of(given: Mapping[str, Any], prefix: str) -> list[Any]:
     start = len(prefix) + 1
     for name, value in given.items():
         if name.startswith(prefix) and name[start - 1 : start] == "." and _is_index(name[start:].partition(".")[0]):
-            _plant(tree, name[start:].split("."), value)
+            _plant(tree, name[start:].split(".", _MOST_LEVELS), value)
     grown = _grown(tree)
     return grown if isinstance(grown, list) else []
 

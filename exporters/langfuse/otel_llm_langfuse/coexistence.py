@@ -8,11 +8,13 @@ predicate lets through. otel-llm's are otel-llm's to send, since the SDK would s
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Final
-from weakref import WeakSet
+from weakref import WeakValueDictionary
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
@@ -20,11 +22,14 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from otel_llm import semconv as sc
 from otel_llm.delivery.log_limit import LogLimit
 from otel_llm.version import SCOPE
+from otel_llm_langfuse.in_use import InUse
 from otel_llm_langfuse.projects import Route
 from otel_llm_langfuse.sdk_processors import Rival, SDKProcessors, is_shared
 
 _logger = logging.getLogger(__name__)
 _SPANS_REMEMBERED: Final = 50_000
+#: Seconds for which it is remembered which spans a destination took that is closed by now: others may still have them in a queue.
+_REMEMBERED_S: Final = 60.0
 
 
 class OneSender:
@@ -32,8 +37,10 @@ class OneSender:
 
     def __init__(self, route: Route) -> None:
         self.route = route
-        is_shared_now = any(other.route.public_key == route.public_key for other in list(_open))
-        (_shared.add if is_shared_now else _shared.discard)(route.public_key)
+        #: What it is known by to the claims, which outlive it.
+        self._mark = object()
+        self._claims = _claims_of(route)
+        self._claims.senders.add(self)
         _open.add(self)
         look()
 
@@ -42,9 +49,7 @@ class OneSender:
         look()
         if any(self._leaves(span, rival) for rival in _sdk.rivals):
             return False
-        if self.route.public_key not in _shared or span.context is None:
-            return True
-        if _taken.by(self, span.context.trace_id, span.context.span_id):
+        if span.context is None or self._claims.gives(self._mark, span.context.trace_id, span.context.span_id):
             return True
         if _log_limit.due("twice"):
             _logger.warning(_TWICE, self.route.name)
@@ -53,6 +58,7 @@ class OneSender:
     def close(self) -> None:
         """Leave all spans to others."""
         _open.discard(self)
+        self._claims.senders.discard(self)
 
     def _leaves(self, span: ReadableSpan, rival: Rival) -> bool:
         if rival.public_key != self.route.public_key or not rival.sees(span):
@@ -61,25 +67,46 @@ class OneSender:
         return not (rival.gives_way and _is_for_us(span, self.route)) and rival.would_send(span)
 
 
-class _Taken:
-    """Which destination has taken which of the last spans."""
+class Claims:
+    """Which destination of one Langfuse project has taken which of the last spans. Nothing is kept where there is only one."""
 
-    def __init__(self) -> None:
-        self._by: OrderedDict[tuple[int, int], OneSender] = OrderedDict()
-        self._lock = threading.Lock()
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        #: The destinations of this project that are open.
+        self.senders: InUse[object] = InUse()
+        self._clock = clock
+        self._by: OrderedDict[tuple[int, int], object] = OrderedDict()
+        self._kept_until = float("-inf")
 
-    def by(self, asking: OneSender, trace_id: int, span_id: int) -> bool:
-        """Whether a span is taken by ``asking``: the first to ask has it."""
-        with self._lock:
-            sender = self._by.setdefault((trace_id, span_id), asking)
-            if len(self._by) > _SPANS_REMEMBERED:
-                self._by.popitem(last=False)
+    def gives(self, asking: object, trace_id: int, span_id: int) -> bool:
+        """Whether ``asking`` may send a span: the first to ask has it.
+
+        Each step is atomic, so that no lock is needed, which a forked child might find held.
+        """
+        if not self._are_needed():
+            return True
+        sender = self._by.setdefault((trace_id, span_id), asking)
+        if len(self._by) > _SPANS_REMEMBERED:
+            self._by.popitem(last=False)
         return sender is asking
+
+    def _are_needed(self) -> bool:
+        now = self._clock()
+        if len(self.senders.all()) > 1:
+            self._kept_until = now + _REMEMBERED_S
+        elif now > self._kept_until:
+            self._by.clear()
+        return now <= self._kept_until
+
+
+def _claims_of(route: Route) -> Claims:
+    """The same for all destinations of a project, which is told by its address and key: servers may share a key."""
+    with _looking:
+        return _claims.setdefault((route.base_url, route.public_key), Claims())
 
 
 def look() -> None:
     """See whether processors of Langfuse's SDK have come. Called as each span starts, so that they are known when it ends."""
-    senders = list(_open)
+    senders = _open.all()
     if not senders:
         return
     with _looking:
@@ -99,7 +126,7 @@ def _is_for_us(span: ReadableSpan, route: Route) -> bool:
 
 
 def _claimed(public_key: str, span: ReadableSpan) -> bool:
-    return any(one.route.public_key == public_key and _is_for_us(span, one.route) for one in list(_open))
+    return any(one.route.public_key == public_key and _is_for_us(span, one.route) for one in _open.all())
 
 
 def _warn(rival: Rival, name: str) -> None:
@@ -110,12 +137,22 @@ def _warn(rival: Rival, name: str) -> None:
     _logger.warning(_MEETING if rival.gives_way else _MEETING_OF_UNKNOWN, name)
 
 
-_open: WeakSet[OneSender] = WeakSet()
-#: Public keys of projects that several destinations of this process send to, or did until all but one of them were closed.
-_shared: set[str] = set()
-_taken = _Taken()
+_open: InUse[OneSender] = InUse()
+#: By address and public key; each lives as long as a destination of its project.
+_claims: WeakValueDictionary[tuple[str, str], Claims] = WeakValueDictionary()
 _sdk = SDKProcessors(_claimed)
 _looking = threading.RLock()
+
+
+def _renew_lock() -> None:
+    """A forked child may find the lock held by a thread that it does not have."""
+    global _looking
+    _looking = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
+
 _log_limit = LogLimit(time.monotonic)
 
 _EXAMPLE: Final = ReadableSpan(

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Final
 
 from otel_llm import semconv as sc
-from otel_llm.pricing import Cost, TokenCounts, note_unpriced, overriding_price, price
+from otel_llm.pricing import Cost, TokenCounts, names_of_the_model, note_unpriced, overriding_price, price
 from otel_llm_langfuse.parameters import service_tier
 from otel_llm_langfuse.readers import Given, amount, text
 from otel_llm_langfuse.usage import bucket_of, is_known
@@ -48,7 +46,7 @@ def call_cost(given: Given, usage: TokenCounts, started_ns: int) -> CallCost | N
 def _asked(given: Given, usage: TokenCounts, started_ns: int) -> dict[str, Any] | None:
     """What a price depends on; None without a provider, model or tokens."""
     provider = text(given, sc.PROVIDER_NAME)
-    names = _names_of_the_model(text(given, sc.REQUEST_MODEL), text(given, sc.RESPONSE_MODEL))
+    names = names_of_the_model(text(given, sc.REQUEST_MODEL), text(given, sc.RESPONSE_MODEL))
     if provider is None or not names or not is_known(usage):
         return None
     return {
@@ -68,21 +66,3 @@ def _by_bucket(cost: Cost) -> CallCost:
         bucket = bucket_of(part)
         details[bucket] = details.get(bucket, 0.0) + amount_usd
     return CallCost({**details, "total": cost.total}, cost.source)
-
-
-@lru_cache(maxsize=256)
-def _names_of_the_model(asked: str | None, answered: str | None) -> tuple[str, ...]:
-    """The model that answered, then the one asked for, unless the two may differ in price."""
-    if answered is None or asked is None or asked == answered:
-        return tuple(name for name in (answered or asked,) if name)
-    return (answered, asked) if _same_model(asked, answered) else (answered,)
-
-
-def _same_model(asked: str, answered: str) -> bool:
-    """Whether ``answered`` is ``asked`` with a date or the words in another order (gpt-5, gpt-5-2025-08-07)."""
-    wanted, got = _words(asked), _words(answered)
-    return wanted <= got and all(word.isdigit() for word in got - wanted)
-
-
-def _words(model: str) -> set[str]:
-    return set(re.split(r"[-/:@]", model.lower()))

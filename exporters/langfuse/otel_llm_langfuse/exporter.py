@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Literal
 
 from otel_llm.content_policy import ContentMode
@@ -30,8 +31,13 @@ class LangfuseExporter(DestinationExporter):
         environment: str | None = None,
         release: str | None = None,
         timeout_s: float | None = None,
+        sample_rate: float | None = None,
         content: ContentMode | Literal["full", "truncated", "hash", "none"] | None = None,
         content_max_chars: int | None = None,
+        media: Literal["upload", "keep", "reference"] | None = None,
+        spans: Literal["genai", "all"] | None = None,
+        drop: Collection[str] | None = None,
+        daily_observations: int | None = None,
         mask: MaskFunction | None = None,
     ) -> None:
         """``mask`` is applied to each text after the patterns of ``OTEL_LLM_MASK``: text in, text out."""
@@ -43,8 +49,13 @@ class LangfuseExporter(DestinationExporter):
             environment=environment,
             release=release,
             timeout_s=timeout_s,
+            sample_rate=sample_rate,
             content=content,
             content_max_chars=content_max_chars,
+            media=media,
+            spans=spans,
+            drop=drop,
+            daily_observations=daily_observations,
         )
         if not settings.configured:
             raise ConfigurationError(["LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY are not set"])

@@ -17,8 +17,9 @@ def first_chunk_attributes(span: ReadableSpan, given: Given) -> dict[str, Any]:
     waited_s = amount(given, sc.RESPONSE_TIME_TO_FIRST_CHUNK)
     if waited_s is None or span.start_time is None or span.end_time is None:
         return {}
-    arrived_ns = min(span.start_time + int(waited_s * 1e9), span.end_time)
-    return {names.COMPLETION_START_TIME: iso(arrived_ns)}
+    took_ns = span.end_time - span.start_time
+    waited_ns = took_ns if waited_s * 1e9 >= took_ns else int(waited_s * 1e9)
+    return {names.COMPLETION_START_TIME: iso(span.start_time + waited_ns)}
 
 
 def prompt_attributes(given: Given) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import base64
 import binascii
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from otel_llm_langfuse.media_types import UPLOADABLE
@@ -25,7 +25,7 @@ class Medium:
     """Bytes of a type, and their SHA-256."""
 
     content_type: str
-    data: bytes | memoryview
+    data: bytes | memoryview = field(repr=False)
     #: Base64, 44 characters.
     sha256: str
 

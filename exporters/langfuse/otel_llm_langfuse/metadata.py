@@ -22,6 +22,10 @@ _PLAIN: Final = {
     "stream": (sc.REQUEST_STREAM,),
     "error_type": (sc.ERROR_TYPE,),
     "ending": (sc.ENDING,),
+    "model_source": (sc.MODEL_SOURCE,),
+    "model_default": (sc.MODEL_DEFAULT,),
+    "model_set_by": (sc.MODEL_SET_BY,),
+    "model_fallback_from": (sc.MODEL_FALLBACK_FROM,),
 }
 
 _PROMPT_VARIABLE: Final = "gen_ai.prompt.variable."

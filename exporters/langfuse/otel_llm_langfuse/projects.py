@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
-from weakref import WeakSet
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
@@ -17,6 +16,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from otel_llm.delivery.log_limit import LogLimit
 from otel_llm.errors import ConfigurationError
 from otel_llm.projects import client_key, name_project, named_project
+from otel_llm_langfuse.in_use import InUse
 from otel_llm_langfuse.settings import VARIABLES, LangfuseSettings
 
 _logger = logging.getLogger(__name__)
@@ -99,8 +99,9 @@ def _shared_keys(found: Mapping[str | None, LangfuseSettings]) -> list[str]:
 class Route:
     """Which spans one destination takes, of those for the destinations of this process."""
 
-    def __init__(self, public_key: str, project: str | None) -> None:
+    def __init__(self, public_key: str, project: str | None, base_url: str) -> None:
         self.public_key = public_key
+        self.base_url = base_url
         #: None: the spans that name no project.
         self.project = project
         #: The destination's, for the log.
@@ -131,7 +132,7 @@ class Route:
 
     def _answer(self, span: ReadableSpan, of_resource: str | None) -> bool | str:
         """Whether a span is this destination's, or why it is nobody's."""
-        routes, key, named = list(_open), client_key(span), named_project(span.attributes)
+        routes, key, named = _open.all(), client_key(span), named_project(span.attributes)
         client = next((route for route in routes if route.public_key == key), None)
         if key is not None and client is None:
             return False  # of a client of the application's own, for a project that is none of ours
@@ -147,7 +148,7 @@ class Route:
 
 def several_projects() -> bool:
     """Whether the spans above a span may be another project's: one of ours, or one that a client of Langfuse's SDK sends to."""
-    routes = list(_open)
+    routes = _open.all()
     return "langfuse" in sys.modules or any(route.project for route in routes) or len({one.public_key for one in routes}) > 1
 
 
@@ -157,5 +158,5 @@ def _nobodys(project: str | None, routes: Sequence[Route]) -> str:
     return f"{what}; configured are: {known}"
 
 
-_open: WeakSet[Route] = WeakSet()
+_open: InUse[Route] = InUse()
 _log_limit = LogLimit(time.monotonic)

@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from opentelemetry import trace
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace import ReadableSpan
 
 from otel_llm.projects import client_key
@@ -37,8 +37,8 @@ class Rival:
     """A processor that sends to Langfuse by itself."""
 
     public_key: str
-    provider: Any
-    processor: Any
+    #: Its tracer provider, which need not live on for this.
+    _provider: weakref.ref[Any]
     #: Which spans it would send, were it alone.
     asked: Predicate
     #: Whether it can be made to leave spans out.
@@ -47,6 +47,11 @@ class Rival:
     absent_ns: int
     #: The user has been told of it.
     is_known: bool = False
+
+    @property
+    def provider(self) -> Any:
+        """Its tracer provider; None once that is gone."""
+        return self._provider()
 
     def would_send(self, span: ReadableSpan) -> bool:
         """Whether it would send ``span``, were it alone. Spans of the SDK's own clients it sends if they have its key."""
@@ -60,7 +65,8 @@ class Rival:
 
     def sees(self, span: ReadableSpan) -> bool:
         """Whether ``span`` is of its tracer provider, and ended when it was there."""
-        return span.resource is self.provider.resource and (span.end_time or 0) >= self.absent_ns
+        provider = self.provider
+        return provider is not None and span.resource is provider.resource and (span.end_time or 0) >= self.absent_ns
 
 
 class SDKProcessors:
@@ -75,7 +81,8 @@ class SDKProcessors:
     @property
     def rivals(self) -> list[Rival]:
         """Those met so far."""
-        return list(self._met.values())
+        processors = [processor for known in self._met.keyrefs() if (processor := known()) is not None]
+        return [rival for processor in processors if (rival := self._met.get(processor)) is not None]
 
     def look(self, public_keys: Iterable[str]) -> list[Rival]:
         """Those that have come since the last look. Takes a microsecond where nothing has changed."""
@@ -94,7 +101,7 @@ class SDKProcessors:
 
     def _meet(self, provider: Any, processor: Any, absent_ns: int) -> Rival:
         asked = getattr(processor, _PREDICATE, None)
-        rival = Rival(processor.public_key, provider, processor, asked if callable(asked) else _any, False, absent_ns)
+        rival = Rival(processor.public_key, weakref.ref(provider), asked if callable(asked) else _any, False, absent_ns)
         if callable(asked):
             with contextlib.suppress(AttributeError):
                 setattr(processor, _PREDICATE, self._predicate(rival.public_key, asked))
@@ -133,6 +140,8 @@ def _sends_by_itself(processor: Any) -> bool:
     """Whether it is of Langfuse's SDK, and its exporter is not otel-llm's."""
     if not any(kind.__name__ == _PROCESSOR for kind in type(processor).__mro__) or not hasattr(processor, "public_key"):
         return False
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # large, and loaded by the SDK if at all
+
     exporter = getattr(processor, "span_exporter", None)
     while (inner := getattr(exporter, "_exporter", None)) is not None:
         exporter = inner

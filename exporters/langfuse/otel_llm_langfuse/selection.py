@@ -29,8 +29,10 @@ class Selection:
     """The spans of one project, whose name is None for the default one. Asked on the delivery's worker."""
 
     def __init__(self, settings: LangfuseSettings, project: str | None = None) -> None:
-        self.route = Route(settings.public_key or "", project)
+        self.route = Route(settings.public_key or "", project, settings.base_url)
         self._sender = OneSender(self.route)
+        #: What it is known by to the spans, which outlive it.
+        self._mark = object()
         self._all = settings.spans == "all"
         self._drop: frozenset[str] = settings.drop
         self._bound = TraceIdRatioBased.get_bound_for_rate(settings.sample_rate)
@@ -96,7 +98,7 @@ class Selection:
         """Said once for each span, be it asked for itself or by one below it: its kind may change until it ends."""
         if not self._drop:
             return False
-        return node.decide(self, lambda: observation_type(conventional(span)) in self._drop)
+        return node.decide(self._mark, lambda: observation_type(conventional(span)) in self._drop)
 
     def _real_place(self, span: ReadableSpan) -> Place:
         return Place(span.parent, root().attributes if span.parent is not None and span.parent.is_remote else {})

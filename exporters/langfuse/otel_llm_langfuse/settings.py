@@ -41,6 +41,7 @@ class LangfuseSettings(ContentSettings):
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
+        hide_input_in_errors=True,
         validate_by_name=True,
         validate_default=True,
         str_strip_whitespace=True,

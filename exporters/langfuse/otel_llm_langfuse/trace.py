@@ -12,6 +12,8 @@ from otel_llm_langfuse.readers import Given, text, texts
 
 _ENVIRONMENT: Final = (names.ENVIRONMENT, "deployment.environment.name", "deployment.environment")
 _LONGEST_ENVIRONMENT: Final = 40
+#: What the tags of a span are told by.
+TAGGING: Final = frozenset({names.TRACE_TAGS, names.TRACE_TAGS_OLD, sc.TAGS, sc.AGENT_NAME})
 
 
 def trace_attributes(given: Given, resource: Given, *, environment: str | None, release: str | None) -> dict[str, Any]:
@@ -20,7 +22,7 @@ def trace_attributes(given: Given, resource: Given, *, environment: str | None, 
         sc.USER_ID: text(given, sc.USER_ID),
         sc.SESSION_ID: text(given, sc.SESSION_ID, sc.CONVERSATION_ID),
         names.TRACE_NAME: _name(given),
-        names.TRACE_TAGS: _tags(given),
+        names.TRACE_TAGS: tags_of(given),
         names.ENVIRONMENT: _environment(given, resource, environment),
         names.RELEASE: release or text(resource, names.RELEASE),
         names.VERSION: text(resource, names.VERSION, "service.version"),
@@ -47,7 +49,8 @@ def _name(given: Given) -> str | None:
     return text(given, sc.TRACE_NAME) or own
 
 
-def _tags(given: Given) -> list[str]:
+def tags_of(given: Given) -> list[str]:
+    """The tags that a span tells: those that were asked for, and that of its agent."""
     agent = text(given, sc.AGENT_NAME)
     asked = [*texts(given, names.TRACE_TAGS), *texts(given, names.TRACE_TAGS_OLD), *texts(given, sc.TAGS)]
     return list(dict.fromkeys([*asked, f"agent:{agent}"] if agent else asked))

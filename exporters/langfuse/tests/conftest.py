@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakValueDictionary
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -16,6 +16,7 @@ from opentelemetry.trace import SpanContext
 
 from otel_llm.testing.langfuse import FakeLangfuse
 from otel_llm_langfuse import LangfuseDestination, LangfuseSettings
+from otel_llm_langfuse.in_use import InUse
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -60,8 +61,8 @@ def chat() -> dict[str, Any]:
 @pytest.fixture(autouse=True)
 def _no_destinations_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
     """Spans made by hand have the same ids in each test, so what another test's destinations took must be forgotten."""
-    monkeypatch.setattr("otel_llm_langfuse.coexistence._shared", set())
-    monkeypatch.setattr("otel_llm_langfuse.coexistence._open", WeakSet())
+    monkeypatch.setattr("otel_llm_langfuse.coexistence._claims", WeakValueDictionary())
+    monkeypatch.setattr("otel_llm_langfuse.coexistence._open", InUse())
 
 
 @pytest.fixture(autouse=True)

@@ -2,8 +2,27 @@
 
 from __future__ import annotations
 
+import gc
+import os
+import subprocess
+import sys
+import textwrap
+import weakref
+from typing import Any
+
 import pytest
 from beside_the_sdk import Outcome, run
+from handmade import MakeSpan
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace import Span, TracerProvider
+
+from otel_llm import ancestry
+from otel_llm_langfuse import LangfuseSettings
+from otel_llm_langfuse.coexistence import Claims, OneSender
+from otel_llm_langfuse.in_use import InUse
+from otel_llm_langfuse.projects import Route
+from otel_llm_langfuse.sdk_processors import SDKProcessors
+from otel_llm_langfuse.selection import Selection
 
 WORK = """
 @observe()
@@ -167,3 +186,126 @@ def test_a_call_under_an_observation_that_goes_elsewhere_is_a_root() -> None:
     """)
     assert outcome.langfuse.tree == {"chat gpt-4o": None}
     assert outcome.langfuse.traces[0]["name"] == "chat gpt-4o"
+
+
+# --- several destinations of one project ------------------------------------------------------------------------------
+
+
+def sender(base_url: str = "https://langfuse.example", public_key: str = "pk-lf-1") -> OneSender:
+    return OneSender(Route(public_key, None, base_url))
+
+
+def test_projects_of_two_servers_with_the_same_key_are_two_projects(make_span: MakeSpan, chat: dict[str, Any]) -> None:
+    span = make_span(chat)
+    here, there = sender("https://one.example"), sender("https://two.example")
+    assert (here.sends(span), there.sends(span)) == (True, True)
+
+
+def test_of_one_project_the_first_destination_to_ask_sends_a_span(make_span: MakeSpan, chat: dict[str, Any]) -> None:
+    span = make_span(chat)
+    first, second = sender(), sender()
+    assert (first.sends(span), second.sends(span), first.sends(span)) == (True, False, True)
+
+
+def test_what_a_closed_destination_took_is_remembered_for_a_minute() -> None:
+    now = [0.0]
+    claims = Claims(lambda: now[0])
+    one, other = One(), One()
+    claims.senders.add(one)
+    claims.senders.add(other)
+    assert claims.gives(other, 1, 1)
+    claims.senders.discard(other)
+    now[0] = 60.0
+    assert not claims.gives(one, 1, 1)
+    now[0] = 60.1
+    assert claims.gives(one, 1, 1)
+    forgotten = weakref.ref(other)
+    del other
+    assert forgotten() is None
+
+
+def test_a_closed_destination_is_kept_by_nothing(chat: dict[str, Any]) -> None:
+    settings = LangfuseSettings.load(public_key="pk-lf-1", secret_key="sk-lf-1", drop="tool")
+    stays, goes = sender(settings.base_url), Selection(settings)
+    span = TracerProvider(shutdown_on_exit=False).get_tracer("app").start_span("chat", attributes=chat)
+    assert isinstance(span, Span)
+    ancestry.started(span, None)
+    span.end()
+    assert goes.wants(span)
+    gone = weakref.ref(goes), weakref.ref(goes._sender)
+    goes.close()
+    del goes
+    gc.collect()
+    assert [each() for each in gone] == [None, None]
+    stays.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_child_does_not_wait_for_a_lock_of_its_parents_threads() -> None:
+    script = """
+        import os, signal, threading
+        from otel_llm_langfuse import coexistence
+        from otel_llm_langfuse.projects import Route
+        one = coexistence.OneSender(Route("pk", None, "https://langfuse.example"))
+        held, over = threading.Event(), threading.Event()
+        def hold():
+            with coexistence._looking:
+                held.set()
+                over.wait(30)
+        threading.Thread(target=hold).start()
+        held.wait(30)
+        child = os.fork()
+        if not child:
+            signal.alarm(10)
+            coexistence.look()
+            os._exit(0)
+        status = os.waitpid(child, 0)[1]
+        over.set()
+        raise SystemExit(status)
+    """
+    subprocess.run([sys.executable, "-W", "ignore", "-c", textwrap.dedent(script)], check=True, timeout=60)
+
+
+def test_destinations_may_come_while_others_are_asked() -> None:
+    known: InUse[object] = InUse()
+    kept = [One(), One()]
+    known.add(kept[0])
+    seen = []
+    for each in known.all():
+        known.add(kept[1])
+        seen.append(each)
+    assert (seen, known.all()) == (kept[:1], kept)
+    del kept, seen, each
+    assert known.all() == []
+
+
+class One:
+    """Anything."""
+
+
+class Processor:
+    """In the shape of that of Langfuse's SDK."""
+
+    public_key = "pk-lf-1"
+
+    def __init__(self) -> None:
+        self.span_exporter = OTLPSpanExporter()
+        self._should_export_span = bool
+
+
+def test_a_processor_of_the_sdk_is_not_kept_once_its_provider_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    met = SDKProcessors(lambda _key, _span: True)
+    provider = TracerProvider(shutdown_on_exit=False)
+    processor = type("LangfuseSpanProcessor", (Processor,), {})()
+    provider._active_span_processor._span_processors = (processor,)
+    monkeypatch.setitem(sys.modules, "langfuse._client.resource_manager", One())
+    there = [provider]
+    monkeypatch.setattr("otel_llm_langfuse.sdk_processors.stamped_providers", lambda: there)
+    assert [rival.provider for rival in met.look([])] == [provider]
+    assert len(met.rivals) == 1
+    processor.span_exporter.shutdown()
+    there.clear()
+    met.look([])
+    del processor, provider
+    gc.collect()
+    assert met.rivals == []

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -29,3 +32,10 @@ def test_an_exporter_without_keys_says_what_to_set() -> None:
     with pytest.raises(ConfigurationError) as raised:
         LangfuseExporter()
     assert raised.value.faults == ("LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY are not set",)
+
+
+def test_the_import_loads_neither_the_sdk_of_langfuse_nor_the_official_exporter() -> None:
+    heavy = ("langfuse", "requests", "google.protobuf", "genai_prices")
+    code = f"import sys, otel_llm_langfuse; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

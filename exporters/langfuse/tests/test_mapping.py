@@ -118,6 +118,7 @@ def test_an_exception_event_fills_what_the_status_lacks(make_span: MakeSpan) -> 
         ("0.25", "2026-09-21T14:13:20.250000Z"),
         (0, "2026-09-21T14:13:20.000000Z"),
         (60.0, "2026-09-21T14:13:21.500000Z"),
+        (1e308, "2026-09-21T14:13:21.500000Z"),
         (-1.0, None),
         (float("nan"), None),
     ],

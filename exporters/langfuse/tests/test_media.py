@@ -91,10 +91,14 @@ def test_media_of_a_call_are_shown_in_their_places(
 def test_langfuse_s_sdk_gets_the_media_back(provider: FakeProvider, recorded: SpanSink) -> None:
     by_openai(provider)
     # The SDK keeps what it made for a key, so this key is no other test's.
-    with FakeLangfuse(public_key="pk-lf-media") as langfuse:
+    with FakeLangfuse(public_key="pk-lf-media") as langfuse, httpx.Client() as http:  # the SDK leaves its own one open
         delivered(langfuse, recorded)
         client = langfuse_sdk.Langfuse(
-            public_key=langfuse.public_key, secret_key=langfuse.secret_key, base_url=langfuse.base_url, tracing_enabled=False
+            public_key=langfuse.public_key,
+            secret_key=langfuse.secret_key,
+            base_url=langfuse.base_url,
+            tracing_enabled=False,
+            httpx_client=http,
         )
         stored = json.loads(langfuse.observations[0]["input"])
         read: Any = client.resolve_media_references(obj=stored, resolve_with="base64_data_uri")
@@ -103,3 +107,7 @@ def test_langfuse_s_sdk_gets_the_media_back(provider: FakeProvider, recorded: Sp
     content = read["messages"][0]["content"]
     assert content[:3] == ASKED[:3]
     assert content[3]["input_audio"]["data"] == f"data:audio/wav;base64,{base64.b64encode(SOUND).decode()}"
+
+
+def test_a_medium_is_told_in_a_log_without_its_bytes() -> None:
+    assert "hush" not in repr(Medium.of("text/plain", b"hush"))

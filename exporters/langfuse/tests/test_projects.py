@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
-from weakref import WeakSet
 
 import pytest
 from beside_the_sdk import run
@@ -26,6 +25,7 @@ from otel_llm.errors import ConfigurationError
 from otel_llm.testing.langfuse import FakeLangfuse
 from otel_llm.tracing import stamp_spans_of, use_provider
 from otel_llm_langfuse import LangfuseExporter, from_environment
+from otel_llm_langfuse.in_use import InUse
 from otel_llm_langfuse.projects import Route, settings_of_projects
 
 TWO = {
@@ -121,11 +121,17 @@ def test_a_project_never_falls_back_on_the_keys_of_the_default_one() -> None:
 
 # --- where a span goes ------------------------------------------------------------------------------------------------
 
+WHERE = "https://langfuse.example.com"
+
 
 @pytest.fixture
 def routes(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Route]]:
-    monkeypatch.setattr("otel_llm_langfuse.projects._open", WeakSet())
-    made = {"langfuse": Route("pk-0", None), "acme": Route("pk-acme", "acme"), "beta": Route("pk-beta", "beta")}
+    monkeypatch.setattr("otel_llm_langfuse.projects._open", InUse())
+    made = {
+        "langfuse": Route("pk-0", None, WHERE),
+        "acme": Route("pk-acme", "acme", WHERE),
+        "beta": Route("pk-beta", "beta", WHERE),
+    }
     yield made
     for route in made.values():
         route.close()

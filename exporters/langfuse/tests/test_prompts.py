@@ -26,15 +26,17 @@ def app(langfuse: FakeLangfuse) -> Iterator[DestinationExporter]:
 @pytest.fixture
 def sdk(langfuse: FakeLangfuse) -> Iterator[Langfuse]:
     """The installed SDK, with a provider of its own, so that it sends no spans."""
-    client = Langfuse(
-        public_key=langfuse.public_key,
-        secret_key=langfuse.secret_key,
-        base_url=langfuse.base_url,
-        tracer_provider=TracerProvider(),
-    )
-    yield client
-    client.shutdown()
-    type(client._resources).reset()  # it keeps one instance for each public key
+    with httpx.Client() as http:  # the SDK leaves its own one open
+        client = Langfuse(
+            public_key=langfuse.public_key,
+            secret_key=langfuse.secret_key,
+            base_url=langfuse.base_url,
+            tracer_provider=TracerProvider(),
+            httpx_client=http,
+        )
+        yield client
+        client.shutdown()
+        type(client._resources).reset()  # it keeps one instance for each public key
 
 
 def call_a_model() -> None:

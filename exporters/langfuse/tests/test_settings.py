@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import ValidationError
 
 from otel_llm.content_policy import ContentMode
 from otel_llm.errors import ConfigurationError
@@ -147,6 +148,12 @@ def test_with_keys_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
     [destination] = from_environment()
     assert (destination.name, destination.limits.max_bytes, destination.limits.max_records) == ("langfuse", 3_000_000, 512)
+
+
+def test_a_fault_of_settings_made_by_hand_tells_no_key() -> None:
+    with pytest.raises(ValidationError) as raised:
+        LangfuseSettings(public_key="sk-lf-hush", secret_key="pk-lf-hush")
+    assert "hush" not in str(raised.value)
 
 
 def test_the_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:

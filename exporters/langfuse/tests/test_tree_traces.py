@@ -74,7 +74,7 @@ def from_another_service() -> Context:
 # --- whatever the root is ---------------------------------------------------------------------------------------------
 
 
-def test_a_pipeline_in_a_web_request(app: Traced, vendor: FakeProvider, path: str) -> None:
+def test_a_pipeline_in_a_web_request(app: Traced, vendor: FakeProvider) -> None:
     who = {"user_id": "42", "session_id": "s1", "tags": ["vip"], "metadata": {"plan": "gold"}}
     with server_span(app), identify(**who), workflow("support"), other_span(app), agent("strategist"), other_span(app):
         ask(vendor)
@@ -84,13 +84,25 @@ def test_a_pipeline_in_a_web_request(app: Traced, vendor: FakeProvider, path: st
         "name": "support",
         "user_id": "42",
         "session_id": "s1",
-        # The newer path takes the tags of the last observation that has any, the older one all of them.
-        "tags": ["vip"] if path == "direct" else ["agent:strategist", "vip"],
+        "tags": ["agent:strategist", "vip"],
         "plan": "gold",
         "release": "r7",
         "version": "2.1",
         "environment": "default",
     }
+
+
+def test_a_trace_has_the_tags_of_all_its_spans(app: Traced, vendor: FakeProvider) -> None:
+    with agent("planner"):
+        with agent("writer"), identify(tags=["draft"]):
+            ask(vendor)
+        later = capture()
+    with later.attach(), agent("critic"):
+        ask(vendor)
+    tags = {"agent:planner", "agent:writer", "agent:critic", "draft"}
+    assert set(app.trace()["tags"]) == tags
+    (writer,) = (row for row in app.stored() if row["name"] == "invoke_agent writer")
+    assert "agent:critic" not in writer.get("tags", ())  # the older path has tags on the trace alone
 
 
 def test_one_call_in_a_web_request_gives_the_trace_its_input_and_output(app: Traced, vendor: FakeProvider) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from otel_llm.testing.insforge.access import Role
+from otel_llm.testing.insforge.agent_models import journalled
 from otel_llm.testing.insforge.body import parse_body, parse_rows
 from otel_llm.testing.insforge.errors import insforge, postgrest
 from otel_llm.testing.insforge.preferences import parse_preferences
@@ -38,9 +39,9 @@ class Records:
             return self._insert(request, table, query, preferences, parse_rows(table, body))
         if request.method == "PATCH":
             changes = parse_rows(table, body)[0]
-            return self._changed(request, query, preferences, update(table, self._reach(table, query), changes))
+            return self._changed(request, query, preferences, self._update(table, query, changes))
         if request.method == "DELETE":
-            return self._changed(request, query, preferences, delete(table, self._reach(table, query)))
+            return self._changed(request, query, preferences, self._delete(table, query))
         raise postgrest("PGRST117", f"Unsupported HTTP method: {request.method}")
 
     def _body(self, request: Request) -> Any:
@@ -85,11 +86,20 @@ class Records:
             on_conflict=request.param("on_conflict"),
             missing_is_default=preferences.get("missing") == "default",
         )
-        written = insert(table, rows, how)
+        with journalled(table):
+            written = insert(table, rows, how)
         status = 200 if written.updated and not written.inserted else 201
         if preferences.get("return") != "representation":
             return Response.json([], status)
         return _represented(request, query, [*written.inserted, *written.updated], status, {})
+
+    def _update(self, table: Table, query: Query, changes: Mapping[str, Any]) -> list[Row]:
+        with journalled(table):
+            return update(table, self._reach(table, query), changes)
+
+    def _delete(self, table: Table, query: Query) -> list[Row]:
+        with journalled(table):
+            return delete(table, self._reach(table, query))
 
     def _changed(self, request: Request, query: Query, preferences: Mapping[str, str], rows: list[Row]) -> Response:
         if preferences.get("return") != "representation":

@@ -43,6 +43,8 @@ class Table:
     open_to_anon: bool = False
     rows: list[dict[str, Any]] = field(default_factory=list)
     sequence: int = 0
+    #: Where a trigger keeps the changes of an agent's model.
+    journal: Table | None = None
 
     def column(self, name: str) -> Column | None:
         """A column by its name."""

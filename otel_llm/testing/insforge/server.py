@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from otel_llm.testing.insforge.access import Credentials
+from otel_llm.testing.insforge.agent_models import model_tables
 from otel_llm.testing.insforge.errors import Refused, insforge
 from otel_llm.testing.insforge.faults import Fault, Kind, answer_of, own_answer
 from otel_llm.testing.insforge.records import Records
@@ -21,7 +22,7 @@ _LONGEST_TARGET: Final = 15_000
 
 
 class FakeInsForge(LoopbackServer):
-    """An InsForge with the two legacy tables, open to the anon key as the legacy migration left them.
+    """An InsForge with the two legacy tables, open to the anon key as the legacy migration left them, and those of the agents' models.
 
     ::
 
@@ -42,7 +43,7 @@ class FakeInsForge(LoopbackServer):
         self.access_token = "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoiYXV0aGVudGljYXRlZCJ9.fake"  # noqa: S105  (accepted here only)
         #: All requests so far, in the order of their arrival.
         self.requests: list[Request] = []
-        self._tables = {table.name: table for table in legacy_tables()}
+        self._tables = {table.name: table for table in [*legacy_tables(), *model_tables()]}
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
 

@@ -21,6 +21,7 @@ COHERE_EMBED = "cohere_embed"
 #: What is asked of a vendor without calling a model.
 COUNT_TOKENS = "count_tokens"
 MODELS = "models"
+TAGS = "tags"
 
 #: When an API answers with a stream: if ``stream`` says so, unless it says no, if the path does, never.
 Streaming = Literal["asked", "unless_refused", "by_path", "never"]
@@ -117,6 +118,7 @@ APIS = {api.name: api for api in _ROWS}
 _ENDINGS = {ending: api.name for api in _ROWS for ending in api.endings} | {
     "/v1/messages/count_tokens": COUNT_TOKENS,
     "/models": MODELS,
+    "/api/tags": TAGS,
 }
 
 
@@ -127,4 +129,6 @@ def protocol_of(path: str) -> str | None:
 
 def vendor_of(protocol: str | None) -> str | None:
     """Whose own a protocol is, if it is one vendor's."""
+    if protocol == TAGS:
+        return "ollama"
     return APIS[protocol].vendor if protocol in APIS else None

@@ -31,7 +31,7 @@ class Exchange:
     #: Counts from 1, in the order of arrival; ids in the answer end in it.
     number: int
     vendor: str
-    #: A name of ``APIS``, ``count_tokens``, ``models``, or None for a path of none of them.
+    #: A name of ``APIS``, ``count_tokens``, ``models``, ``tags``, or None for a path of none of them.
     protocol: str | None
     method: str
     path: str

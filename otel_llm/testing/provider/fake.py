@@ -39,9 +39,10 @@ class FakeProvider(Addresses):
             client = OpenAI(base_url=fake.openai, api_key="sk-fake")
 
     It speaks OpenAI's chat completions at any path that ends in ``/chat/completions``, Anthropic's messages at ``/v1/messages``
-    (and ``/v1/messages/count_tokens``), the other APIs of ``APIS`` at their paths' ends, and lists models at ``/models``, plain and
-    streamed. The start of the path says in whose dialect; of all other paths, an API that is one vendor's own says it, else
-    ``vendor``. Any key will do, none will not. What no reply was queued for is answered from the request, the same each time.
+    (and ``/v1/messages/count_tokens``), the other APIs of ``APIS`` at their paths' ends, plain and streamed. It lists ``models`` at
+    ``/models`` and, as Ollama does, at ``/api/tags``; an entry that is a mapping goes out as it is. The start of the path says in
+    whose dialect; of all other paths, an API that is one vendor's own says it, else ``vendor``. Any key will do, none will not. What
+    no reply was queued for is answered from the request, the same each time.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class FakeProvider(Addresses):
         *,
         default: Callable[[Exchange], Reply] = _made_up,
         vendor: str = "openai",
-        models: Sequence[str] = ("gpt-5-mini", "claude-sonnet-5"),
+        models: Sequence[str | Mapping[str, Any]] = ("gpt-5-mini", "claude-sonnet-5"),
         pause_s: float = 0.01,
         port: int = 0,
     ) -> None:

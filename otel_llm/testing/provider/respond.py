@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from otel_llm.testing.provider import chat, sse
+from otel_llm.testing.provider import sse
 from otel_llm.testing.provider.answer import Answer
-from otel_llm.testing.provider.apis import COUNT_TOKENS, MODELS, Api
+from otel_llm.testing.provider.apis import COUNT_TOKENS, MODELS, TAGS, Api
 from otel_llm.testing.provider.completion import Completion, complete, prompt_tokens
 from otel_llm.testing.provider.dialects import Dialect
 from otel_llm.testing.provider.errors import error_body, in_stream
 from otel_llm.testing.provider.exchange import Exchange
 from otel_llm.testing.provider.formats import FORMATS
 from otel_llm.testing.provider.headers import vendor_headers
+from otel_llm.testing.provider.listing import model_list, tags
 from otel_llm.testing.provider.reply import Reply
 
 _NO_REPLY = Reply()
@@ -41,18 +42,18 @@ def refusal(dialect: Dialect, exchange: Exchange) -> Answer | None:
         return failure(dialect, exchange, dialect.no_key_status, Reply(error=dialect.no_key))
     if exchange.protocol is None:
         return failure(dialect, exchange, 404, Reply(error=f"Unknown request URL: {exchange.method} {exchange.path}."))
-    if exchange.method != ("GET" if exchange.protocol == MODELS else "POST"):
+    if exchange.method != ("GET" if exchange.protocol in (MODELS, TAGS) else "POST"):
         return failure(dialect, exchange, 405, Reply(error=f"Not allowed: {exchange.method} {exchange.path}."))
     if exchange.api and (missing := [key for key in exchange.api.required if not exchange.get(key)]):
         return failure(dialect, exchange, 400, Reply(error=f"{missing[0]}: Field required"))
     return None
 
 
-def information(dialect: Dialect, exchange: Exchange, models: Sequence[str]) -> Answer:
+def information(dialect: Dialect, exchange: Exchange, models: Sequence[str | Mapping[str, Any]]) -> Answer:
     """The answer to a request that calls no model: a token count or the list of models."""
     if exchange.protocol == COUNT_TOKENS:
         return _json(dialect, exchange, {"input_tokens": prompt_tokens(exchange)})
-    return _json(dialect, exchange, {"object": "list", "data": [_model(dialect, name) for name in models]})
+    return _json(dialect, exchange, (tags if exchange.protocol == TAGS else model_list)(dialect, models))
 
 
 def failure(dialect: Dialect, exchange: Exchange, status: int, reply: Reply = _NO_REPLY) -> Answer:
@@ -86,9 +87,3 @@ def _has_key(exchange: Exchange) -> bool:
     scheme, _, token = exchange.headers.get("authorization", "").partition(" ")
     named = (scheme.lower() == "bearer" and token.strip()) or exchange.query.get("key")
     return bool(named or any(exchange.headers.get(field) for field in _KEY_FIELDS))
-
-
-def _model(dialect: Dialect, name: str) -> dict[str, Any]:
-    if dialect.name == "anthropic":
-        return {"type": "model", "id": name, "display_name": name, "created_at": "2026-01-01T00:00:00Z"}
-    return {"id": name, "object": "model", "created": chat.CREATED, "owned_by": dialect.name}

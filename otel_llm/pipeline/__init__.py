@@ -1,0 +1,1 @@
+"""Agents in sequence, side by side and in the background."""

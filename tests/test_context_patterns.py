@@ -1,0 +1,428 @@
+"""The patterns by which work is handed over, one by one: what plain OpenTelemetry does with each, and what we make of it.
+
+The page ``docs/context.md`` has them as a table. Where a test of plain OpenTelemetry fails, it has changed, and the page is to be told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import gc
+import logging
+import queue
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
+from typing import Any
+
+import pytest
+from belonging import LONG_S, call_llm, call_seen, links_of, parent_of, stamps
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+
+from otel_llm import ContextExecutor, agent, bind, parcel, spawn, stream, worker
+from otel_llm.testing.sink import SpanSink
+from otel_llm.tracing import tracer
+
+REQUEST = "invoke_agent request"
+Call = Callable[[], None]
+
+
+def plain_span(name: str) -> Any:
+    """A span as OpenTelemetry opens it."""
+    return tracer().start_as_current_span(name)
+
+
+def failures_to_detach(caplog: pytest.LogCaptureFixture) -> int:
+    return [record.getMessage() for record in caplog.records].count("Failed to detach context")
+
+
+# --- awaited work, and tasks: the context is copied when the task is made --------------------------------------------------
+
+
+async def made(call: Call) -> None:
+    await asyncio.sleep(0)
+    call()
+
+
+async def by_await(call: Call) -> None:
+    await made(call)
+
+
+async def by_create_task(call: Call) -> None:
+    await asyncio.create_task(made(call))
+
+
+async def by_ensure_future(call: Call) -> None:
+    await asyncio.ensure_future(made(call))
+
+
+async def by_gather(call: Call) -> None:
+    await asyncio.gather(made(call), asyncio.sleep(0))
+
+
+async def by_wait_for(call: Call) -> None:
+    await asyncio.wait_for(made(call), LONG_S)
+
+
+async def by_shield(call: Call) -> None:
+    await asyncio.shield(made(call))
+
+
+async def by_task_group(call: Call) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(made(call))
+
+
+async def by_to_thread(call: Call) -> None:
+    await asyncio.to_thread(call)
+
+
+async def by_call_soon(call: Call) -> None:
+    asyncio.get_running_loop().call_soon(call)
+    await asyncio.sleep(0)
+
+
+async def by_call_later(call: Call) -> None:
+    done = asyncio.Event()
+    asyncio.get_running_loop().call_later(0, lambda: (call(), done.set()))
+    await done.wait()
+
+
+async def by_call_soon_threadsafe(call: Call) -> None:
+    """From a thread that has the context."""
+    await asyncio.to_thread(asyncio.get_running_loop().call_soon_threadsafe, call)
+    await asyncio.sleep(0)
+
+
+async def by_done_callback(call: Call) -> None:
+    task = asyncio.create_task(asyncio.sleep(0))
+    task.add_done_callback(lambda _: call())
+    await task
+    await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        by_await,
+        by_create_task,
+        by_ensure_future,
+        by_gather,
+        by_wait_for,
+        by_shield,
+        by_task_group,
+        by_to_thread,
+        by_call_soon,
+        by_call_later,
+        by_call_soon_threadsafe,
+        by_done_callback,
+    ],
+)
+async def test_the_context_is_kept(sink: SpanSink, pattern: Callable[[Call], Awaitable[None]]) -> None:
+    """By plain OpenTelemetry; so identity is too."""
+    with plain_span("plain"):
+        await pattern(lambda: call_llm("in plain"))
+    with agent("request", user_id="42"):
+        await pattern(lambda: call_llm("in ours"))
+    assert (parent_of(sink, "chat in plain"), parent_of(sink, "chat in ours")) == ("plain", REQUEST)
+    assert (stamps(sink, "chat in ours")["gen_ai.agent.name"], stamps(sink, "chat in ours")["user.id"]) == ("request", "42")
+
+
+# --- executors, threads, bare threads: nothing is taken along ----------------------------------------------------------------
+
+
+async def by_empty_context(call: Call) -> None:
+    await asyncio.get_running_loop().create_task(made(call), context=contextvars.Context())
+
+
+async def by_run_in_executor(call: Call) -> None:
+    await asyncio.get_running_loop().run_in_executor(None, call)
+
+
+async def by_submit(call: Call) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(call).result(LONG_S)
+
+
+async def by_thread(call: Call) -> None:
+    thread = threading.Thread(target=call)
+    thread.start()
+    thread.join(LONG_S)
+
+
+async def by_timer(call: Call) -> None:
+    timer = threading.Timer(0.0, call)
+    timer.start()
+    timer.join(LONG_S)
+
+
+async def by_run_coroutine_threadsafe(call: Call) -> None:
+    """From a thread that has no context."""
+    loop, done = asyncio.get_running_loop(), asyncio.Event()
+
+    async def coroutine() -> None:
+        call()
+        done.set()
+
+    await by_thread(lambda: asyncio.run_coroutine_threadsafe(coroutine(), loop) and None)
+    await done.wait()
+
+
+@pytest.mark.parametrize(
+    "pattern", [by_empty_context, by_run_in_executor, by_submit, by_thread, by_timer, by_run_coroutine_threadsafe]
+)
+async def test_the_context_is_lost_and_kept_if_the_function_is_bound(
+    sink: SpanSink, pattern: Callable[[Call], Awaitable[None]]
+) -> None:
+    with agent("request", user_id="42"):
+        await pattern(functools.partial(call_llm, "plain"))
+        await pattern(bind(functools.partial(call_llm, "bound")))
+    assert (parent_of(sink, "chat plain"), parent_of(sink, "chat bound")) == (None, REQUEST)
+    assert (stamps(sink, "chat bound")["gen_ai.agent.name"], stamps(sink, "chat bound")["user.id"]) == ("request", "42")
+
+
+def test_a_context_that_a_job_leaves_attached_is_the_next_jobs(sink: SpanSink) -> None:
+    def attach_and_forget() -> None:
+        otel_context.attach(trace.set_span_in_context(tracer().start_span("forgotten")))
+        trace.get_current_span().end()
+
+    for name, function in (("plain", attach_and_forget), ("ours", bind(attach_and_forget))):
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(function).result(LONG_S)
+            pool.submit(call_llm, name).result(LONG_S)
+    above = {span.context.span_id: span.name for span in sink.spans}
+    parents = {span.name: span.parent and above[span.parent.span_id] for span in sink.calls}
+    assert parents == {"chat plain": "forgotten", "chat ours": None}
+
+
+# --- tasks that outlive what started them --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("mode", "parent", "links"),
+    [("auto", REQUEST, []), ("child", REQUEST, []), ("link", None, [REQUEST]), ("detached", None, [])],
+)
+async def test_a_task_that_outlives_its_starter_is_below_an_ended_span_or_where_its_mode_says(
+    sink: SpanSink, mode: Any, parent: str | None, links: list[str]
+) -> None:
+    gate = asyncio.Event()
+
+    async def later(name: str) -> None:
+        await gate.wait()
+        call_llm(name)
+
+    with agent("request"):
+        tasks = [asyncio.create_task(later("plain")), spawn(later("spawned"), mode=mode)]
+    gate.set()
+    await asyncio.gather(*tasks)
+    assert (parent_of(sink, "chat plain"), links_of(sink, "chat plain")) == (REQUEST, [])
+    assert (parent_of(sink, "chat spawned"), links_of(sink, "chat spawned")) == (parent, links)
+    request, call = sink.one(name=REQUEST), sink.one(name="chat spawned")
+    assert (request.end_time or 0) <= (call.start_time or 0)
+
+
+async def test_a_task_started_after_the_end_is_below_the_ended_span_or_linked_to_it(sink: SpanSink) -> None:
+    with agent("request", user_id="42") as span:
+        span.end()
+        await asyncio.create_task(made(lambda: call_llm("plain")))
+        await spawn(made(lambda: call_llm("spawned")))
+    assert (parent_of(sink, "chat plain"), links_of(sink, "chat plain")) == (REQUEST, [])
+    assert (parent_of(sink, "chat spawned"), links_of(sink, "chat spawned")) == (None, [REQUEST])
+    assert stamps(sink, "chat spawned")["user.id"] == "42"
+
+
+async def test_cancelled_work_looks_as_if_it_had_ended_well_or_is_marked(sink: SpanSink) -> None:
+    async def wait(span: Any) -> None:
+        with span:
+            await asyncio.sleep(LONG_S)
+
+    for span in (plain_span("plain"), agent("ours")):
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(wait(span), 0.001)
+
+    plain, ours = sink.one(name="plain"), sink.one(name="invoke_agent ours")
+    assert (plain.status.status_code.name, plain.events) == ("UNSET", ())
+    assert (ours.status.status_code.name, ours.attributes["otel_llm.ending"]) == ("ERROR", "cancelled")  # type: ignore[index]
+
+
+# --- queues --------------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_worker_from_before_the_request_sees_no_span_unless_it_gets_parcels(sink: SpanSink) -> None:
+    plain: asyncio.Queue[str] = asyncio.Queue()
+    ours: asyncio.Queue[Any] = asyncio.Queue()
+
+    async def serve() -> None:
+        call_llm(await plain.get())
+        with (await ours.get()).open() as name:
+            call_llm(name)
+
+    task = asyncio.create_task(serve())
+    await asyncio.sleep(0)
+    with agent("request"):
+        plain.put_nowait("plain")
+        ours.put_nowait(parcel("ours"))
+    await task
+    assert (parent_of(sink, "chat plain"), parent_of(sink, "chat ours")) == (None, REQUEST)
+
+
+async def test_a_worker_started_by_a_request_does_the_next_ones_work_in_its_name_unless_it_gets_parcels(sink: SpanSink) -> None:
+    plain: asyncio.Queue[str] = asyncio.Queue()
+    ours: asyncio.Queue[Any] = asyncio.Queue()
+
+    async def serve_plain() -> None:
+        while name := await plain.get():
+            call_llm(name)
+
+    async def serve_parcels() -> None:
+        while True:
+            call_llm("between parcels")
+            with (await ours.get()).open() as name:
+                if not name:
+                    return
+                call_llm(name)
+
+    with agent("a"):
+        tasks = [asyncio.create_task(serve_plain()), worker(serve_parcels())]
+        await asyncio.sleep(0)
+    with agent("b"):
+        for name in ("work of b", ""):
+            plain.put_nowait(name and f"plain {name}")
+            ours.put_nowait(parcel(name and f"our {name}"))
+    await asyncio.gather(*tasks)
+    assert (parent_of(sink, "chat plain work of b"), parent_of(sink, "chat our work of b")) == (
+        "invoke_agent a",
+        "invoke_agent b",
+    )
+    assert {span.parent for span in sink.spans if span.name == "chat between parcels"} == {None}
+
+
+def test_a_thread_that_reads_a_queue_sees_no_span_unless_it_gets_parcels(sink: SpanSink) -> None:
+    jobs: queue.Queue[Any] = queue.Queue()
+
+    def serve() -> None:
+        call_llm(jobs.get(timeout=LONG_S))
+        with jobs.get(timeout=LONG_S).open() as name:
+            call_llm(name)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    with agent("request"):
+        jobs.put("plain")
+        jobs.put(parcel("ours"))
+    thread.join(LONG_S)
+    assert (parent_of(sink, "chat plain"), parent_of(sink, "chat ours")) == (None, REQUEST)
+
+
+# --- processes -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore:.*is multi-threaded:DeprecationWarning")
+@pytest.mark.parametrize(("method", "seen_by_plain"), [("fork", ["a", "a"]), ("spawn", [None, None])])
+def test_a_process_of_a_pool_keeps_what_it_was_forked_with_or_has_nothing_unless_the_executor_binds(
+    sink: SpanSink, method: str, seen_by_plain: list[str | None]
+) -> None:
+    spans: dict[int | None, str | None] = {None: None}
+    plain, ours = list[Any](), list[Any]()
+    pool: Executor = ProcessPoolExecutor(1, mp_context=get_context(method))
+    with ContextExecutor(pool) as bound:
+        for name in ("a", "b"):
+            with agent(name) as span:
+                spans[span.get_span_context().span_id] = name
+                plain.append(pool.submit(call_seen))
+                ours.append(bound.submit(call_seen))
+        assert [spans[job.result(LONG_S)["parent"]] for job in plain] == seen_by_plain
+        assert [spans[job.result(LONG_S)["parent"]] for job in ours] == ["a", "b"]
+
+
+# --- generators ------------------------------------------------------------------------------------------------------------------
+
+
+async def without_a_span() -> AsyncIterator[str]:
+    for number in range(2):
+        call_llm(f"produced {number}")
+        yield f"item {number}"
+
+
+async def test_a_generator_is_the_consumers_at_each_step_and_below_one_span_as_a_stream(sink: SpanSink) -> None:
+    steps = without_a_span()
+    for name in ("a", "b"):
+        with agent(name):
+            await anext(steps)
+    assert [parent_of(sink, f"chat produced {number}") for number in range(2)] == ["invoke_agent a", "invoke_agent b"]
+
+    sink.clear()
+    answer = stream(without_a_span(), name="answer")
+    for name in ("a", "b"):
+        with agent(name):
+            await anext(answer)
+    await answer.aclose()
+    assert [parent_of(sink, f"chat produced {number}") for number in range(2)] == ["task answer", "task answer"]
+
+
+async def with_a_plain_span() -> AsyncIterator[str]:
+    with plain_span("task answer"):
+        async for item in without_a_span():
+            yield item
+
+
+def plain_stream() -> Any:
+    return with_a_plain_span()
+
+
+def our_stream() -> Any:
+    return stream(without_a_span(), name="answer")
+
+
+async def test_a_span_around_yield_is_current_in_the_consumer_but_a_streams_is_not(sink: SpanSink) -> None:
+    for make, name in ((plain_stream, "in plain"), (our_stream, "in ours")):
+        with agent("request"):
+            async for item in make():
+                call_llm(f"{name} {item}")
+    assert [parent_of(sink, f"chat in plain item {number}") for number in range(2)] == ["task answer"] * 2
+    assert [parent_of(sink, f"chat in ours item {number}") for number in range(2)] == [REQUEST] * 2
+
+
+async def to_break(answer: Any) -> None:
+    async for _ in answer:
+        break
+
+
+async def to_cancel(answer: Any) -> None:
+    async def consume() -> None:
+        async for _ in answer:
+            await asyncio.sleep(LONG_S)
+
+    task = asyncio.create_task(consume())
+    await asyncio.sleep(0.001)
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def to_consume_in_other_tasks(answer: Any) -> None:
+    for _ in range(3):
+        await asyncio.gather(asyncio.create_task(taken(answer)), return_exceptions=True)
+
+
+async def taken(answer: Any) -> Any:
+    return await anext(answer, None)
+
+
+@pytest.mark.parametrize("consumed", [to_break, to_cancel, to_consume_in_other_tasks])
+async def test_a_span_around_yield_cannot_be_left_elsewhere_but_a_streams_can(
+    sink: SpanSink, caplog: pytest.LogCaptureFixture, consumed: Callable[[Any], Awaitable[None]]
+) -> None:
+    for make, failures in ((plain_stream, 1), (our_stream, 0)):
+        caplog.clear()
+        with agent("request"):
+            await consumed(make())
+            for _ in range(3):  # the loop closes what is dropped, in a task of its own
+                gc.collect()
+                await asyncio.sleep(0.001)
+        assert failures_to_detach(caplog) == failures, make
+        assert sink.open == []
+        assert sink.spans[-1].name == REQUEST
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
