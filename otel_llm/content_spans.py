@@ -9,6 +9,7 @@ from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import Status
 
 from otel_llm.content_policy import ContentPolicy
+from otel_llm.span_copies import copy_with
 
 
 def told(span: ReadableSpan, policy: ContentPolicy) -> ReadableSpan:
@@ -24,20 +25,7 @@ def told_around_attributes(span: ReadableSpan, policy: ContentPolicy) -> Readabl
 
 
 def _copy(span: ReadableSpan, policy: ContentPolicy, attributes: Mapping[str, Any]) -> ReadableSpan:
-    return ReadableSpan(
-        name=span.name,
-        context=span.context,
-        parent=span.parent,
-        resource=span.resource,
-        attributes=attributes,
-        events=_events(span.events, policy),
-        links=span.links,
-        kind=span.kind,
-        status=_status(span.status, policy),
-        start_time=span.start_time,
-        end_time=span.end_time,
-        instrumentation_scope=span.instrumentation_scope,
-    )
+    return copy_with(span, attributes=attributes, events=_events(span.events, policy), status=_status(span.status, policy))
 
 
 def _events(events: Sequence[Event], policy: ContentPolicy) -> list[Event]:

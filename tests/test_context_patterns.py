@@ -18,11 +18,13 @@ from multiprocessing import get_context
 from typing import Any
 
 import pytest
+from apscheduler.events import EVENT_JOB_EXECUTED  # type: ignore[import-untyped]
+from apscheduler.schedulers.background import BackgroundScheduler  # type: ignore[import-untyped]
 from belonging import LONG_S, call_llm, call_seen, links_of, parent_of, stamps
 from opentelemetry import context as otel_context
-from opentelemetry import trace
+from opentelemetry import propagate, trace
 
-from otel_llm import ContextExecutor, agent, bind, parcel, spawn, stream, worker
+from otel_llm import ContextExecutor, agent, bind, extract, headers, inject, parcel, spawn, stream, worker
 from otel_llm.testing.sink import SpanSink
 from otel_llm.tracing import tracer
 
@@ -171,8 +173,19 @@ async def by_run_coroutine_threadsafe(call: Call) -> None:
     await done.wait()
 
 
+async def by_scheduler(call: Call) -> None:
+    scheduler: Any = BackgroundScheduler(timezone="UTC", job_defaults={"misfire_grace_time": None})
+    executed = threading.Event()
+    scheduler.add_listener(lambda _: executed.set(), EVENT_JOB_EXECUTED)
+    scheduler.start()
+    scheduler.add_job(call)
+    assert await asyncio.to_thread(executed.wait, LONG_S)
+    scheduler.shutdown()
+
+
 @pytest.mark.parametrize(
-    "pattern", [by_empty_context, by_run_in_executor, by_submit, by_thread, by_timer, by_run_coroutine_threadsafe]
+    "pattern",
+    [by_empty_context, by_run_in_executor, by_submit, by_thread, by_timer, by_run_coroutine_threadsafe, by_scheduler],
 )
 async def test_the_context_is_lost_and_kept_if_the_function_is_bound(
     sink: SpanSink, pattern: Callable[[Call], Awaitable[None]]
@@ -336,6 +349,33 @@ def test_a_process_of_a_pool_keeps_what_it_was_forked_with_or_has_nothing_unless
                 ours.append(bound.submit(call_seen))
         assert [spans[job.result(LONG_S)["parent"]] for job in plain] == seen_by_plain
         assert [spans[job.result(LONG_S)["parent"]] for job in ours] == ["a", "b"]
+
+
+# --- other services --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("url", "is_told"),
+    [
+        ("https://answers.internal.example/ask", True),
+        ("https://example.com/ask", False),
+        ("https://api.openai.com/v1/chat/completions", False),
+    ],
+)
+def test_headers_are_for_everybody_or_for_the_services_on_the_list(
+    sink: SpanSink, monkeypatch: pytest.MonkeyPatch, url: str, is_told: bool
+) -> None:
+    monkeypatch.setattr(headers, "_allowed", None)
+    monkeypatch.setenv("OTEL_LLM_PROPAGATE_TO", "*.internal.example,api.openai.com")
+    plain: dict[str, str] = {}
+    with agent("request"):
+        propagate.inject(plain)  # which is not even asked for a URL
+        ours = inject({}, url)
+    assert list(plain) == ["traceparent"]
+    assert ours == (plain if is_told else {})
+    with extract(ours).attach():
+        call_llm("there")
+    assert parent_of(sink, "chat there") == (REQUEST if is_told else None)
 
 
 # --- generators ------------------------------------------------------------------------------------------------------------------

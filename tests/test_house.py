@@ -135,7 +135,7 @@ ROOMS = {
     "projects": set[str](),
     "surroundings": {"ancestry", "identity"},
     "others": set[str](),
-    "delivery": {"content_policy", "dialects", "private_files", "setting_faults", "state_directory"},
+    "delivery": {"content_policy", "dialects", "private_files", "setting_faults", "state_directory", "span_copies"},
     "setting_faults": set[str](),
     "lifecycle": {"configuration"},
     "content": set[str](),
@@ -152,7 +152,8 @@ ROOMS = {
         "recent",
     },
     "content_settings": {"content_forms", "content_policy", "mask_patterns", "masking"},
-    "content_spans": {"content_policy"},
+    "content_spans": {"content_policy", "span_copies"},
+    "span_copies": set[str](),
     "content_tree": {"content_forms"},
     "mask_patterns": set[str](),
     "masking": {"mask_patterns", "recent"},
@@ -197,6 +198,7 @@ FOR_EXPORTERS = {
     "semconv",
     "tracing",
     "version",
+    "span_copies",
 }
 
 

@@ -15,6 +15,7 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 from otel_llm.errors import ConfigurationError, DeliveryError
 from otel_llm.models.store import Change, Override, agent_of, model_of
 from otel_llm_insforge.answers import Fault, fault_of, reason_of
+from otel_llm_insforge.rest import credential
 from otel_llm_insforge.settings import Connection
 
 _CONFIG: Final = "agent_model_config"
@@ -103,7 +104,7 @@ class InsForgeModelStore:
                     method,
                     f"{self._root}/{table}",
                     params=list(parameters),
-                    headers={"Prefer": preferences, **_credential(self._key())},
+                    headers={"Prefer": preferences, **credential(self._key())},
                     json=body,
                 )
         except httpx.RequestError as error:
@@ -133,8 +134,3 @@ def _override(row: Mapping[str, Any]) -> Override:
 
 def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
-
-
-def _credential(key: str) -> dict[str, str]:
-    """An anon key goes as a bearer token; an API key, of any form, in a field of its own."""
-    return {"Authorization": f"Bearer {key}"} if key.startswith("anon_") else {"x-api-key": key}

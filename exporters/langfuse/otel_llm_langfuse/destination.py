@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
@@ -12,6 +14,7 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.trace import ReadableSpan
 
 from otel_llm.delivery import Delivered, Limits, Outcome, Split
+from otel_llm.delivery.log_limit import LogLimit
 from otel_llm.masking import MaskFunction
 from otel_llm.version import __version__
 from otel_llm_langfuse import propagation
@@ -19,6 +22,7 @@ from otel_llm_langfuse.answers import outcome_of, unreachable
 from otel_llm_langfuse.budget import budget_of
 from otel_llm_langfuse.chatml import recent_texts
 from otel_llm_langfuse.compression import gzipped
+from otel_llm_langfuse.media import MediaMode
 from otel_llm_langfuse.media_client import MediaClient
 from otel_llm_langfuse.media_record import Opened, opened
 from otel_llm_langfuse.media_upload import MediaUploads
@@ -32,10 +36,17 @@ from otel_llm_langfuse.sent_traces import SentTraces
 from otel_llm_langfuse.settings import LangfuseSettings
 
 PATH: Final = "/api/public/otel/v1/traces"
+#: Of any other receiver of OTLP over HTTP.
+_OTLP_PATH: Final = "/v1/traces"
+_NO_KEYS_FOR_SCORES: Final = "scores need LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY"
+_logger = logging.getLogger(__name__)
+_log_limit = LogLimit(time.monotonic)
 
 
 class LangfuseDestination:
-    """A Langfuse project. ``settings`` must hold both keys.
+    """A Langfuse project. ``settings`` must hold both keys, or the collector that has them: then spans go there, and only there.
+
+    Scores and media go to Langfuse itself in either case. Without keys, media are only told of, and scores are dropped and counted.
 
     With ``project`` it takes the spans that are meant for the project of this name, without one those that name none. ``mask``
     takes the place of the process's own function that masks texts.
@@ -44,8 +55,8 @@ class LangfuseDestination:
     limits = Limits(max_records=512, max_bytes=3_000_000)
 
     def __init__(self, settings: LangfuseSettings, *, project: str | None = None, mask: MaskFunction | None = None) -> None:
-        if settings.public_key is None or settings.secret_key is None:
-            raise ValueError("a Langfuse destination needs a public and a secret key")
+        if not settings.configured:
+            raise ValueError("a Langfuse destination needs a public and a secret key, or a collector to send to")
         self._settings = settings
         #: Which spans go to this project.
         self.selection = Selection(settings, project)
@@ -53,8 +64,9 @@ class LangfuseDestination:
         propagation.listen()
         content = settings.policy(settings.content, mask)
         self._mapping = replace(settings.mapping, place=self.selection.place, content=content)
-        self._auth = httpx.BasicAuth(settings.public_key, settings.secret_key.get_secret_value())
-        self._url = httpx.URL(settings.base_url + PATH)
+        self._auth = _auth(settings)
+        self._url = httpx.URL(settings.base_url + PATH if settings.via is None else settings.via + _OTLP_PATH)
+        self._media_mode: MediaMode = "reference" if settings.media == "upload" and not settings.has_keys else settings.media
         #: What became of images, audio and files.
         self.media = MediaUploads()
         self._budget = budget_of(settings)
@@ -65,8 +77,9 @@ class LangfuseDestination:
 
     @property
     def spool_key(self) -> str:
-        """The project, by its address and public key: what waits on disk for it is sent to no other."""
-        return f"{self._settings.base_url} {self._settings.public_key}"
+        """The project, by its address and public key, or the collector: what waits on disk for it is sent to no other."""
+        where = self._settings.base_url if self._settings.via is None else f"via {self._settings.via}"
+        return f"{where} {self._settings.public_key or ''}".rstrip()
 
     @property
     def settings(self) -> LangfuseSettings:
@@ -76,11 +89,19 @@ class LangfuseDestination:
     def encode(self, span: ReadableSpan) -> bytes | None:
         """One OTLP request of one span, mapped for Langfuse; None for spans that are not selected."""
         if is_score(span):
-            return self.scores.encode(span) if self.selection.route.leads_here(span) else None
+            return self._encode_score(span) if self.selection.route.leads_here(span) else None
         span = with_plain_values(span)
         if not self.selection.wants(span):
             return None
-        return record_of(self._traces.completed(span), self._mapping, self._settings.media)
+        return record_of(self._traces.completed(span), self._mapping, self._media_mode)
+
+    def _encode_score(self, span: ReadableSpan) -> bytes | None:
+        if self._settings.has_keys:
+            return self.scores.encode(span)
+        self.selection.left_out[_NO_KEYS_FOR_SCORES] += 1
+        if _log_limit.due("score"):
+            _logger.warning("A score is dropped: %s, since a collector takes spans only.", _NO_KEYS_FOR_SCORES)
+        return None
 
     def send(self, records: Sequence[bytes], *, timeout_s: float) -> Outcome:
         """Send the spans of a batch, then its scores."""
@@ -106,7 +127,13 @@ class LangfuseDestination:
     def _post(self, batch: Opened, timeout_s: float) -> Outcome:
         body = gzipped(batch.requests, recent_texts())
         try:
-            response = self._connected().post(self._url, content=body, headers=_HEADERS, auth=self._auth, timeout=timeout_s)
+            response = self._connected().post(
+                self._url,
+                content=body,
+                headers=_HEADERS,
+                auth=self._auth if self._settings.via is None else None,
+                timeout=timeout_s,
+            )
         except httpx.RequestError as error:
             return unreachable(self._url.host, error)
         outcome = outcome_of(response)
@@ -140,6 +167,13 @@ _HEADERS: Final = {
     "x-langfuse-sdk-version": __version__,
     "x-langfuse-ingestion-version": "4",
 }
+
+
+def _auth(settings: LangfuseSettings) -> httpx.Auth:
+    """Langfuse's, or none where there are no keys."""
+    if settings.public_key is None or settings.secret_key is None:
+        return httpx.Auth()
+    return httpx.BasicAuth(settings.public_key, settings.secret_key.get_secret_value())
 
 
 def from_environment() -> list[LangfuseDestination]:

@@ -12,7 +12,7 @@ from opentelemetry.util.types import AttributeValue
 from otel_llm import semconv as sc
 from otel_llm.content_policy import FULL, ContentPolicy
 from otel_llm.dialects import conventional
-from otel_llm_langfuse import names
+from otel_llm_langfuse import names, tree
 from otel_llm_langfuse.conform import conform
 from otel_llm_langfuse.cost import RAW as RAW_COST
 from otel_llm_langfuse.cost import call_cost
@@ -24,7 +24,7 @@ from otel_llm_langfuse.parameters import RAW_MODEL, RAW_NO_PARAMETERS, model_att
 from otel_llm_langfuse.payload import payload
 from otel_llm_langfuse.readers import Given, text
 from otel_llm_langfuse.trace import trace_attributes
-from otel_llm_langfuse.tree import Place, place
+from otel_llm_langfuse.tree import Place
 from otel_llm_langfuse.usage import RAW_PREFIXES, is_known, read_usage, usage_details
 
 _OURS: Final = "otel_llm."
@@ -40,7 +40,7 @@ class MappingSettings:
     release: str | None = None
     content: ContentPolicy = FULL
     #: Where a span hangs.
-    place: Callable[[ReadableSpan, Given], Place] = place
+    place: Callable[[ReadableSpan, Given], Place] = tree.place
 
 
 def map_span(span: ReadableSpan, settings: MappingSettings) -> dict[str, AttributeValue]:
@@ -48,11 +48,12 @@ def map_span(span: ReadableSpan, settings: MappingSettings) -> dict[str, Attribu
 
     Attributes of Langfuse's own that the application set win, if their types are right. Never raises.
     """
-    return mapped(span, settings.content.applied(conventional(span)), settings)
+    given = settings.content.applied(conventional(span))
+    return mapped(span, given, settings, settings.place(span, given))
 
 
-def mapped(span: ReadableSpan, given: Given, settings: MappingSettings) -> dict[str, AttributeValue]:
-    """The same from the attributes in the conventions' form, with the content that Langfuse is to have."""
+def mapped(span: ReadableSpan, given: Given, settings: MappingSettings, place: Place) -> dict[str, AttributeValue]:
+    """The same from the attributes in the conventions' form, with the content that Langfuse is to have, for the ``place`` it has."""
     kind = observation_type(given)
     explicit = conform({name: value for name, value in given.items() if name.startswith(names.PREFIX) and name not in _MERGED})
     content = payload(given)
@@ -62,7 +63,7 @@ def mapped(span: ReadableSpan, given: Given, settings: MappingSettings) -> dict[
         **level_attributes(span, given),
         **trace_attributes(given, span.resource.attributes, environment=settings.environment, release=settings.release),
         **metadata(span, given),
-        **settings.place(span, given).attributes,
+        **place.attributes,
         **(prompt_attributes(given) if kind == GENERATION else {}),
         **_consumption(span, given, kind, explicit),
     }

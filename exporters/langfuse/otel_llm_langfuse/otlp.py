@@ -13,6 +13,7 @@ from otel_llm.content_policy import ContentMode
 from otel_llm.content_spans import told_around_attributes
 from otel_llm.delivery.otlp import encode_request
 from otel_llm.dialects import conventional
+from otel_llm.span_copies import copy_with
 from otel_llm_langfuse.conform import encodable
 from otel_llm_langfuse.mapping import MappingSettings, mapped
 from otel_llm_langfuse.media import MediaMode
@@ -27,8 +28,10 @@ def record_of(span: ReadableSpan, settings: MappingSettings, media: MediaMode = 
     """One ``ExportTraceServiceRequest`` with one span, behind its media if there are any to upload (:mod:`media_record`)."""
     span = told_around_attributes(span, settings.content)
     taken = taken_out(conventional(span), media if settings.content.mode in _SHOWN else "keep")
-    attributes = mapped(span, settings.content.applied(taken.given), settings)
-    request = encode_request(_copy(span, attributes, settings.place(span, span.attributes or {}).parent))
+    given = settings.content.applied(taken.given)
+    place = settings.place(span, given)
+    attributes = mapped(span, given, settings, place)
+    request = encode_request(_copy(span, attributes, place.parent))
     if not taken.media or span.context is None:
         return request
     trace_id, observation_id = f"{span.context.trace_id:032x}", f"{span.context.span_id:016x}"
@@ -40,17 +43,14 @@ def _copy(span: ReadableSpan, attributes: Mapping[str, AttributeValue], parent: 
 
     What its events tell is among the attributes: Langfuse drops events, but for messages, which would get past the content policy.
     """
-    return ReadableSpan(
+    return copy_with(
+        span,
         name=encodable(span.name),
-        context=span.context,
         parent=parent,
-        resource=span.resource,
         attributes=attributes,
-        kind=span.kind,
+        events=(),
+        links=(),
         status=_encodable_status(span.status),
-        start_time=span.start_time,
-        end_time=span.end_time,
-        instrumentation_scope=span.instrumentation_scope,
     )
 
 

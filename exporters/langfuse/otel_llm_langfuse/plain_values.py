@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from opentelemetry.sdk.trace import Event, ReadableSpan
 
-from otel_llm_langfuse.span_copies import copy_with
+from otel_llm.span_copies import copy_with
 
 _SCALARS: Final = frozenset({str, bool, int, float, bytes, type(None)})
 #: Levels of structured values; the deepest that the conventions have are below ten. What is deeper would exhaust the stack.
@@ -24,7 +24,7 @@ def with_plain_values(span: ReadableSpan) -> ReadableSpan:
         return span
     attributes = _plain_members(span.attributes or {}, _MOST_LEVELS)
     events = [Event(event.name, _plain_members(event.attributes or {}, _MOST_LEVELS), event.timestamp) for event in span.events]
-    return copy_with(span, attributes, events)
+    return copy_with(span, attributes=attributes, events=events)
 
 
 def _are_plain(attributes: Mapping[str, Any] | None) -> bool:

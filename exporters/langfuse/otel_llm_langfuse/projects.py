@@ -70,7 +70,8 @@ def settings_of(project: str | None, **arguments: Any) -> LangfuseSettings:
     suffix = _suffix(project)
     given = {field: value for field, name in VARIABLES.items() if (value := os.environ.get(name + suffix, "").strip())}
     given |= {field: value for field, value in arguments.items() if value is not None}
-    missing = [f"{VARIABLES[field]}{suffix} is not set, for project {project!r}" for field in _KEYS if field not in given]
+    needed = _KEYS if not os.environ.get(VARIABLES["via"], "").strip() else ("via",)  # one collector has the keys of one project
+    missing = [f"{VARIABLES[name]}{suffix} is not set, for project {project!r}" for name in needed if name not in given]
     if missing:
         raise ConfigurationError(missing)
     try:

@@ -14,9 +14,9 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from otel_llm import semconv as sc
+from otel_llm.span_copies import copy_with
 from otel_llm.version import __version__
 from otel_llm_langfuse import names
-from otel_llm_langfuse.span_copies import copy_with
 from otel_llm_langfuse.trace import TAGGING, tags_of
 
 #: Scope of the spans that are annotations.
@@ -67,7 +67,7 @@ class SentTraces:
                 self._tags.popitem(last=False)
         if trace_id not in self._known or known.keys() <= set(own):
             return span
-        return copy_with(span, {**attributes, names.TRACE_TAGS: tuple(dict.fromkeys([*own, *known]))})
+        return copy_with(span, attributes={**attributes, names.TRACE_TAGS: tuple(dict.fromkeys([*own, *known]))})
 
     def _remember(self, trace_id: int, name: str, metadata: Mapping[str, Any]) -> _Known:
         before = self._known.get(trace_id)

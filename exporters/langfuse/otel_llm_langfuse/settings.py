@@ -14,6 +14,7 @@ from otel_llm.errors import ConfigurationError
 from otel_llm_langfuse.mapping import MappingSettings
 
 VARIABLES: Final = {
+    "via": "OTEL_LLM_LANGFUSE_VIA",
     "public_key": "LANGFUSE_PUBLIC_KEY",
     "secret_key": "LANGFUSE_SECRET_KEY",
     "base_url": "LANGFUSE_BASE_URL",
@@ -47,6 +48,8 @@ class LangfuseSettings(ContentSettings):
         str_strip_whitespace=True,
     )
 
+    #: OTLP/HTTP endpoint of a collector that the spans go to instead of to Langfuse. It has the keys, so there need be none here.
+    via: Annotated[str | None, Field(validation_alias="OTEL_LLM_LANGFUSE_VIA")] = None
     public_key: Annotated[str | None, Field(validation_alias="LANGFUSE_PUBLIC_KEY")] = None
     secret_key: Annotated[SecretStr | None, Field(validation_alias="LANGFUSE_SECRET_KEY")] = None
     base_url: Annotated[str, Field(validation_alias=AliasChoices("LANGFUSE_BASE_URL", "LANGFUSE_HOST"))] = (
@@ -79,7 +82,12 @@ class LangfuseSettings(ContentSettings):
 
     @property
     def configured(self) -> bool:
-        """Whether there are keys."""
+        """Whether spans can be sent: to Langfuse with its keys, or to a collector that has them."""
+        return self.via is not None or self.has_keys
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether Langfuse itself can be spoken to, as scores and media must."""
         return self.public_key is not None and self.secret_key is not None
 
     @property
@@ -104,6 +112,8 @@ class LangfuseSettings(ContentSettings):
     def _secret(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         public_is_fine = "public_key" in info.data
         public = info.data.get("public_key")
+        if value is None and info.data.get("via") is not None:
+            return None  # the public key alone says whose spans these are
         if value is None and (public is not None or not public_is_fine):
             raise ValueError("is not set, but LANGFUSE_PUBLIC_KEY is; set both or neither")
         if value is not None and value.get_secret_value().startswith("pk-lf-"):
@@ -112,9 +122,11 @@ class LangfuseSettings(ContentSettings):
             raise ValueError("is set, but LANGFUSE_PUBLIC_KEY is not; set both or neither")
         return value
 
-    @field_validator("base_url")
+    @field_validator("base_url", "via")
     @classmethod
-    def _address(cls, value: str) -> str:
+    def _address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
         try:
             url = httpx.URL(value)
         except (httpx.InvalidURL, ValueError):

@@ -14,6 +14,7 @@ RAW_PREFIXES: Final = ("gen_ai.usage.", "llm.token_count.", "llm.usage.")
 
 #: Those that have prices of their own; what is left of the input and output is text.
 _MODALITIES: Final = ("audio", "image")
+_MODAL: Final = tuple(f"gen_ai.usage.{kind}." for kind in _MODALITIES)
 #: Parts of the tokens whose bucket has another name.
 _BUCKETS: Final = {
     "cache_read": "input_cached_tokens",
@@ -47,8 +48,7 @@ def read_usage(given: Given) -> TokenCounts:
         cache_write=written,
         **_lifetimes(given, written),
         reasoning=count(given, sc.USAGE_REASONING),
-        **_modalities(given, "input", asked, read),
-        **_modalities(given, "output", answered, None),
+        **(_both_modalities(given, asked, answered, read) if any(name.startswith(_MODAL) for name in given) else {}),
     )
 
 
@@ -84,6 +84,10 @@ def _parts(usage: TokenCounts) -> dict[str, int]:
         return exclusive_parts(usage)
     except ValueError:
         return {"input": usage.input_tokens or 0, "output": usage.output_tokens or 0}
+
+
+def _both_modalities(given: Given, asked: int | None, answered: int | None, read: int | None) -> dict[str, int | None]:
+    return _modalities(given, "input", asked, read) | _modalities(given, "output", answered, None)
 
 
 def _modalities(given: Given, direction: str, whole: int | None, cached: int | None) -> dict[str, int | None]:
