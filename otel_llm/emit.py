@@ -164,8 +164,9 @@ class OwnSpan:
             span.set_status(Status(StatusCode.ERROR, outcome.failure))
         span.end()
         told = {**self._start, **facts}
-        measured = told | _agent_of(span)
-        emitter.metrics.record(measured, outcome.response.usage, time.perf_counter() - self._started, outcome.first_chunk_s)
+        if emitter.metrics.measured:
+            took_s = time.perf_counter() - self._started
+            emitter.metrics.record(told | _agent_of(span), outcome.response.usage, took_s, outcome.first_chunk_s)
         if emitter.mode.on_events:
             emitter.logger.emit(_event(told, outcome, self.context))
 
@@ -188,8 +189,9 @@ class AddedToSpan:
         there = self._span.attributes or {} if isinstance(self._span, ReadableSpan) else {}
         if self._span.is_recording():
             self._span.set_attributes({key: value for key, value in facts.items() if key not in there})
-        told = {**self._target.attributes, **outcome.told, **_agent_of(self._span)}
-        self._emitter.metrics.record_cost(told, outcome.response.usage)
+        if self._emitter.metrics.measured:
+            told = {**self._target.attributes, **outcome.told, **_agent_of(self._span)}
+            self._emitter.metrics.record_cost(told, outcome.response.usage)
 
 
 def _agent_of(span: Span) -> dict[str, AttributeValue]:

@@ -92,7 +92,8 @@ class InsideInvocation:
         else:
             kind = str(outcome.attributes.get(sc.ERROR_TYPE, "error"))
             invocation.fail(Error(message=outcome.failure, type=kind))
-        self._metrics.record_cost({**self._target.attributes, **outcome.told}, outcome.response.usage)
+        if self._metrics.measured:
+            self._metrics.record_cost({**self._target.attributes, **outcome.told}, outcome.response.usage)
 
     def _add(self, further: dict[str, Any]) -> None:
         there = self._span.attributes or {} if isinstance(self._span, ReadableSpan) else {}

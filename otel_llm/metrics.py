@@ -6,12 +6,15 @@ counters that replace it are emitted by none yet.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from typing import Final
 
-from opentelemetry.metrics import MeterProvider, get_meter
+from opentelemetry.metrics import MeterProvider, get_meter, get_meter_provider
 from opentelemetry.util.types import AttributeValue
 
 from otel_llm import semconv as sc
+from otel_llm.costs import CostMetrics, measures
 from otel_llm.protocols.facts import Usage
 from otel_llm.version import SCOPE, __version__
 
@@ -25,11 +28,13 @@ _DIMENSIONS = (
     sc.SERVER_ADDRESS,
     sc.SERVER_PORT,
     sc.ERROR_TYPE,
+    sc.AGENT_NAME,
 )
+_NS: Final = 1_000_000_000
 
 
 class CallMetrics:
-    """Duration, tokens and time to first chunk of each call."""
+    """Duration, tokens, time to first chunk and cost of each call."""
 
     def __init__(self, provider: MeterProvider | None = None) -> None:
         meter = get_meter(SCOPE, __version__, provider)
@@ -45,6 +50,13 @@ class CallMetrics:
             "Time until the first chunk of a streamed answer",
             explicit_bucket_boundaries_advisory=_SECONDS,
         )
+        self._costs = CostMetrics(meter, provider)
+        self._provider = provider
+
+    @property
+    def measured(self) -> bool:
+        """Whether anybody may read what is recorded."""
+        return measures(self._provider or get_meter_provider())
 
     def record(
         self, attributes: Mapping[str, AttributeValue], usage: Usage, duration_s: float, first_chunk_s: float | None
@@ -57,3 +69,8 @@ class CallMetrics:
                 self._tokens.record(count, {**dimensions, "gen_ai.token.type": kind})
         if first_chunk_s is not None:
             self._first_chunk.record(first_chunk_s, dimensions)
+        self.record_cost(attributes, usage, duration_s)
+
+    def record_cost(self, attributes: Mapping[str, AttributeValue], usage: Usage, duration_s: float = 0.0) -> None:
+        """Record what a call that has just ended cost, and no more: for calls of which another library measures the rest."""
+        self._costs.record(attributes, usage, time.time_ns() - int(duration_s * _NS))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from opentelemetry.trace import SpanKind
 
 from otel_llm import Carrier, Parcel
@@ -35,6 +36,16 @@ def links_of(sink: SpanSink, name: str = "chat gpt-4o") -> list[str]:
     """The names of the spans that the only one of this name is linked to."""
     linked = [link.context.span_id for link in sink.one(name=name).links]
     return [span.name for span in sink.spans if span.context.span_id in linked]
+
+
+def plain_span(name: str) -> Any:
+    """A span as OpenTelemetry itself opens it."""
+    return tracer().start_as_current_span(name)
+
+
+def failures_to_detach(caplog: pytest.LogCaptureFixture) -> int:
+    """How often OpenTelemetry logged that a context could not be restored."""
+    return [record.getMessage() for record in caplog.records].count("Failed to detach context")
 
 
 # --- in another process -----------------------------------------------------------------------------------------------

@@ -159,6 +159,7 @@ def test_an_unknown_mode_is_refused() -> None:
         capture().attach(mode="auto")  # type: ignore[arg-type]
 
 
+@pytest.mark.leaks_context
 async def test_a_block_that_ends_in_another_context_takes_nothing_back_and_logs_nothing(
     sink: SpanSink, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -8,37 +8,24 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
-import gc
-import logging
-import queue
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from multiprocessing import get_context
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from apscheduler.events import EVENT_JOB_EXECUTED  # type: ignore[import-untyped]
 from apscheduler.schedulers.background import BackgroundScheduler  # type: ignore[import-untyped]
-from belonging import LONG_S, call_llm, call_seen, links_of, parent_of, stamps
+from belonging import LONG_S, call_llm, links_of, parent_of, plain_span, stamps
 from opentelemetry import context as otel_context
-from opentelemetry import propagate, trace
+from opentelemetry import trace
 
-from otel_llm import ContextExecutor, agent, bind, extract, headers, inject, parcel, spawn, stream, worker
+from otel_llm import agent, bind, spawn
 from otel_llm.testing.sink import SpanSink
 from otel_llm.tracing import tracer
 
 REQUEST = "invoke_agent request"
 Call = Callable[[], None]
-
-
-def plain_span(name: str) -> Any:
-    """A span as OpenTelemetry opens it."""
-    return tracer().start_as_current_span(name)
-
-
-def failures_to_detach(caplog: pytest.LogCaptureFixture) -> int:
-    return [record.getMessage() for record in caplog.records].count("Failed to detach context")
 
 
 # --- awaited work, and tasks: the context is copied when the task is made --------------------------------------------------
@@ -259,210 +246,3 @@ async def test_cancelled_work_looks_as_if_it_had_ended_well_or_is_marked(sink: S
     plain, ours = sink.one(name="plain"), sink.one(name="invoke_agent ours")
     assert (plain.status.status_code.name, plain.events) == ("UNSET", ())
     assert (ours.status.status_code.name, ours.attributes["otel_llm.ending"]) == ("ERROR", "cancelled")  # type: ignore[index]
-
-
-# --- queues --------------------------------------------------------------------------------------------------------------------
-
-
-async def test_a_worker_from_before_the_request_sees_no_span_unless_it_gets_parcels(sink: SpanSink) -> None:
-    plain: asyncio.Queue[str] = asyncio.Queue()
-    ours: asyncio.Queue[Any] = asyncio.Queue()
-
-    async def serve() -> None:
-        call_llm(await plain.get())
-        with (await ours.get()).open() as name:
-            call_llm(name)
-
-    task = asyncio.create_task(serve())
-    await asyncio.sleep(0)
-    with agent("request"):
-        plain.put_nowait("plain")
-        ours.put_nowait(parcel("ours"))
-    await task
-    assert (parent_of(sink, "chat plain"), parent_of(sink, "chat ours")) == (None, REQUEST)
-
-
-async def test_a_worker_started_by_a_request_does_the_next_ones_work_in_its_name_unless_it_gets_parcels(sink: SpanSink) -> None:
-    plain: asyncio.Queue[str] = asyncio.Queue()
-    ours: asyncio.Queue[Any] = asyncio.Queue()
-
-    async def serve_plain() -> None:
-        while name := await plain.get():
-            call_llm(name)
-
-    async def serve_parcels() -> None:
-        while True:
-            call_llm("between parcels")
-            with (await ours.get()).open() as name:
-                if not name:
-                    return
-                call_llm(name)
-
-    with agent("a"):
-        tasks = [asyncio.create_task(serve_plain()), worker(serve_parcels())]
-        await asyncio.sleep(0)
-    with agent("b"):
-        for name in ("work of b", ""):
-            plain.put_nowait(name and f"plain {name}")
-            ours.put_nowait(parcel(name and f"our {name}"))
-    await asyncio.gather(*tasks)
-    assert (parent_of(sink, "chat plain work of b"), parent_of(sink, "chat our work of b")) == (
-        "invoke_agent a",
-        "invoke_agent b",
-    )
-    assert {span.parent for span in sink.spans if span.name == "chat between parcels"} == {None}
-
-
-def test_a_thread_that_reads_a_queue_sees_no_span_unless_it_gets_parcels(sink: SpanSink) -> None:
-    jobs: queue.Queue[Any] = queue.Queue()
-
-    def serve() -> None:
-        call_llm(jobs.get(timeout=LONG_S))
-        with jobs.get(timeout=LONG_S).open() as name:
-            call_llm(name)
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    with agent("request"):
-        jobs.put("plain")
-        jobs.put(parcel("ours"))
-    thread.join(LONG_S)
-    assert (parent_of(sink, "chat plain"), parent_of(sink, "chat ours")) == (None, REQUEST)
-
-
-# --- processes -----------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.filterwarnings("ignore:.*is multi-threaded:DeprecationWarning")
-@pytest.mark.parametrize(("method", "seen_by_plain"), [("fork", ["a", "a"]), ("spawn", [None, None])])
-def test_a_process_of_a_pool_keeps_what_it_was_forked_with_or_has_nothing_unless_the_executor_binds(
-    sink: SpanSink, method: str, seen_by_plain: list[str | None]
-) -> None:
-    spans: dict[int | None, str | None] = {None: None}
-    plain, ours = list[Any](), list[Any]()
-    pool: Executor = ProcessPoolExecutor(1, mp_context=get_context(method))
-    with ContextExecutor(pool) as bound:
-        for name in ("a", "b"):
-            with agent(name) as span:
-                spans[span.get_span_context().span_id] = name
-                plain.append(pool.submit(call_seen))
-                ours.append(bound.submit(call_seen))
-        assert [spans[job.result(LONG_S)["parent"]] for job in plain] == seen_by_plain
-        assert [spans[job.result(LONG_S)["parent"]] for job in ours] == ["a", "b"]
-
-
-# --- other services --------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("url", "is_told"),
-    [
-        ("https://answers.internal.example/ask", True),
-        ("https://example.com/ask", False),
-        ("https://api.openai.com/v1/chat/completions", False),
-    ],
-)
-def test_headers_are_for_everybody_or_for_the_services_on_the_list(
-    sink: SpanSink, monkeypatch: pytest.MonkeyPatch, url: str, is_told: bool
-) -> None:
-    monkeypatch.setattr(headers, "_allowed", None)
-    monkeypatch.setenv("OTEL_LLM_PROPAGATE_TO", "*.internal.example,api.openai.com")
-    plain: dict[str, str] = {}
-    with agent("request"):
-        propagate.inject(plain)  # which is not even asked for a URL
-        ours = inject({}, url)
-    assert list(plain) == ["traceparent"]
-    assert ours == (plain if is_told else {})
-    with extract(ours).attach():
-        call_llm("there")
-    assert parent_of(sink, "chat there") == (REQUEST if is_told else None)
-
-
-# --- generators ------------------------------------------------------------------------------------------------------------------
-
-
-async def without_a_span() -> AsyncIterator[str]:
-    for number in range(2):
-        call_llm(f"produced {number}")
-        yield f"item {number}"
-
-
-async def test_a_generator_is_the_consumers_at_each_step_and_below_one_span_as_a_stream(sink: SpanSink) -> None:
-    steps = without_a_span()
-    for name in ("a", "b"):
-        with agent(name):
-            await anext(steps)
-    assert [parent_of(sink, f"chat produced {number}") for number in range(2)] == ["invoke_agent a", "invoke_agent b"]
-
-    sink.clear()
-    answer = stream(without_a_span(), name="answer")
-    for name in ("a", "b"):
-        with agent(name):
-            await anext(answer)
-    await answer.aclose()
-    assert [parent_of(sink, f"chat produced {number}") for number in range(2)] == ["task answer", "task answer"]
-
-
-async def with_a_plain_span() -> AsyncIterator[str]:
-    with plain_span("task answer"):
-        async for item in without_a_span():
-            yield item
-
-
-def plain_stream() -> Any:
-    return with_a_plain_span()
-
-
-def our_stream() -> Any:
-    return stream(without_a_span(), name="answer")
-
-
-async def test_a_span_around_yield_is_current_in_the_consumer_but_a_streams_is_not(sink: SpanSink) -> None:
-    for make, name in ((plain_stream, "in plain"), (our_stream, "in ours")):
-        with agent("request"):
-            async for item in make():
-                call_llm(f"{name} {item}")
-    assert [parent_of(sink, f"chat in plain item {number}") for number in range(2)] == ["task answer"] * 2
-    assert [parent_of(sink, f"chat in ours item {number}") for number in range(2)] == [REQUEST] * 2
-
-
-async def to_break(answer: Any) -> None:
-    async for _ in answer:
-        break
-
-
-async def to_cancel(answer: Any) -> None:
-    async def consume() -> None:
-        async for _ in answer:
-            await asyncio.sleep(LONG_S)
-
-    task = asyncio.create_task(consume())
-    await asyncio.sleep(0.001)
-    task.cancel()
-    await asyncio.wait([task])
-
-
-async def to_consume_in_other_tasks(answer: Any) -> None:
-    for _ in range(3):
-        await asyncio.gather(asyncio.create_task(taken(answer)), return_exceptions=True)
-
-
-async def taken(answer: Any) -> Any:
-    return await anext(answer, None)
-
-
-@pytest.mark.parametrize("consumed", [to_break, to_cancel, to_consume_in_other_tasks])
-async def test_a_span_around_yield_cannot_be_left_elsewhere_but_a_streams_can(
-    sink: SpanSink, caplog: pytest.LogCaptureFixture, consumed: Callable[[Any], Awaitable[None]]
-) -> None:
-    for make, failures in ((plain_stream, 1), (our_stream, 0)):
-        caplog.clear()
-        with agent("request"):
-            await consumed(make())
-            for _ in range(3):  # the loop closes what is dropped, in a task of its own
-                gc.collect()
-                await asyncio.sleep(0.001)
-        assert failures_to_detach(caplog) == failures, make
-        assert sink.open == []
-        assert sink.spans[-1].name == REQUEST
-    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from belonging import call_llm, parent_of
+from belonging import call_llm, failures_to_detach, parent_of, plain_span
 from fastapi import BackgroundTasks, Depends, FastAPI, Request
 from fastapi.responses import StreamingResponse
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
@@ -18,7 +18,7 @@ from starlette.middleware.base import BaseHTTPMiddleware
 
 from otel_llm import agent, bind, spawn, stream
 from otel_llm.testing.sink import SpanSink
-from otel_llm.tracing import stamp_spans_of, tracer, use_provider
+from otel_llm.tracing import stamp_spans_of, use_provider
 
 SERVER, HANDLER = "GET /ask", "invoke_agent handler"
 
@@ -55,14 +55,6 @@ def site() -> Iterator[Site]:
         yield Site(provider, spans)
         use_provider(None)
         assert spans.open == []
-
-
-def plain_span(name: str) -> Any:
-    return tracer().start_as_current_span(name)
-
-
-def failures_to_detach(caplog: pytest.LogCaptureFixture) -> int:
-    return [record.getMessage() for record in caplog.records].count("Failed to detach context")
 
 
 async def test_an_endpoint_that_is_no_coroutine_runs_in_a_thread_with_its_context(site: Site) -> None:

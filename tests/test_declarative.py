@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,9 @@ def metrics() -> Iterator[MetricsReceiver]:
 @pytest.fixture
 def environment(provider: FakeProvider, langfuse: FakeLangfuse, metrics: MetricsReceiver, tmp_path: Path) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "LANGFUSE_", "INSFORGE_"))}
+    others = {entry.name for entry in entry_points(group="opentelemetry_instrumentor")} - {"otel_llm"}
     return inherited | {
+        "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": ",".join(others),  # which take seconds to load
         **langfuse.environment,
         "OTEL_CONFIG_FILE": str(SAMPLE),
         "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": f"{metrics.base_url}/v1/metrics",

@@ -6,27 +6,32 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import openai
 import pytest
+from opentelemetry.instrumentation.genai.openai import OpenAIInstrumentor
 from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
 from otlp_metrics import MetricsReceiver, Points, grpc_receiver
 from wire_usage import Answer, Wire
 
-from otel_llm import costs
+from otel_llm import costs, instrument, uninstrument
 from otel_llm import semconv as sc
 from otel_llm.errors import ConfigurationError
 from otel_llm.meters import metric_outlets
 from otel_llm.metric_settings import MetricVariables
 from otel_llm.metrics import CallMetrics
 from otel_llm.protocols.facts import Usage
-from otel_llm.testing import Exchange, FakeLangfuse, FakeProvider, Reply
-from otel_llm.testing.server import LoopbackServer, Request, Response
+from otel_llm.testing import Exchange, FakeLangfuse, FakeProvider, Reply, SpanSink
+from otel_llm.testing.server import HangUp, LoopbackServer, Request, Response
 
 PRICES = """
 [[prices]]
@@ -68,7 +73,6 @@ ask(chat, "gpt-4o", stream=True)  # without usage
 ask(chat, "gpt-4o")
 sys.exit(not eval(os.environ.get("END", "otel_llm.shutdown(20)")))
 """
-API = {"chat": "openai_chat", "anthropic_messages": "anthropic_messages"}
 
 
 @pytest.fixture
@@ -102,7 +106,9 @@ def environment(provider: FakeProvider, tmp_path: Path) -> dict[str, str]:
 
 
 def run(environment: Mapping[str, str], code: str = APPLICATION) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
 
 
 def ended_well(environment: Mapping[str, str], code: str = APPLICATION) -> None:
@@ -157,9 +163,7 @@ def test_over_http_they_equal_the_sums_over_the_wire_bodies(
 
 def test_over_grpc_too(environment: dict[str, str], provider: FakeProvider) -> None:
     with grpc_receiver() as receiver:
-        ended_well(
-            environment | {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.base_url, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
-        )
+        ended_well(environment | {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.base_url, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"})
         assert_equal_to_the_wire(receiver, provider)
 
 
@@ -183,14 +187,14 @@ def test_the_last_figures_of_the_deliveries_are_in_the_last_export(
 ) -> None:
     with FakeLangfuse() as langfuse:
         ended_well(environment | langfuse.environment | {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.base_url})
-        assert receiver.of("otel_llm.delivery.delivered", "otel_llm.destination") == {
-            ("langfuse",): len(langfuse.observations)
-        }
+        assert receiver.of("otel_llm.delivery.delivered", "otel_llm.destination") == {("langfuse",): len(langfuse.observations)}
         assert len(langfuse.observations) == 11  # nine calls, two agents
 
 
 @pytest.mark.parametrize("end", ["otel_llm.force_flush(20) and os._exit(0)", "True"], ids=["force_flush", "at exit"])
-def test_they_are_exported_by_each_end(environment: dict[str, str], receiver: MetricsReceiver, provider: FakeProvider, end: str) -> None:
+def test_they_are_exported_by_each_end(
+    environment: dict[str, str], receiver: MetricsReceiver, provider: FakeProvider, end: str
+) -> None:
     ended_well(environment | {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.base_url, "END": end})
     assert_equal_to_the_wire(receiver, provider)
 
@@ -201,18 +205,22 @@ class BlackHole(LoopbackServer):
     def __init__(self) -> None:
         super().__init__()
         self.seen: list[str] = []
+        self._ended = threading.Event()
 
     def answer(self, request: Request) -> Response:
         self.seen.append(request.path)
-        while self._listener is not None:
-            __import__("time").sleep(0.01)
-        return Response()
+        self._ended.wait()
+        raise HangUp
+
+    def stop(self) -> None:
+        self._ended.set()
+        super().stop()
 
 
 def test_an_endpoint_that_does_not_answer_holds_up_neither_the_end_nor_the_spans(environment: dict[str, str]) -> None:
-    timed = "(lambda began: otel_llm.shutdown(3) and __import__('time').monotonic() - began < 3.5)(__import__('time').monotonic())"
+    environment |= {"OTEL_EXPORTER_OTLP_TIMEOUT": "1000", "END": "otel_llm.shutdown(3)"}
     with FakeLangfuse() as langfuse, BlackHole() as hole:
-        done = run(environment | langfuse.environment | {"OTEL_EXPORTER_OTLP_ENDPOINT": hole.base_url, "END": timed})
+        done = run(environment | langfuse.environment | {"OTEL_EXPORTER_OTLP_ENDPOINT": hole.base_url})
         assert done.returncode == 0, done.stderr
         assert len(langfuse.observations) == 11
         assert hole.seen == ["/v1/metrics"]
@@ -322,8 +330,8 @@ def measured(reader: InMemoryMetricReader) -> dict[str, list[tuple[dict[str, Any
 
 
 @pytest.fixture
-def reader() -> Iterator[InMemoryMetricReader]:
-    yield InMemoryMetricReader()
+def reader() -> InMemoryMetricReader:
+    return InMemoryMetricReader()
 
 
 @pytest.fixture
@@ -344,6 +352,61 @@ def test_a_price_is_looked_up_when_a_reader_collects_and_not_before(
     assert asked == []
     measured(reader)
     assert asked == ["house-model"]
+
+
+@contextmanager
+def official(tracers: TracerProvider) -> Iterator[None]:
+    instrumentor = OpenAIInstrumentor()
+    instrumentor.instrument(tracer_provider=tracers)
+    yield
+    instrumentor.uninstrument()
+
+
+@pytest.mark.parametrize("around", [nullcontext, official], ids=["by us", "by the official instrumentation"])
+def test_a_call_costs_once_whoever_tells_it(
+    around: Callable[[TracerProvider], AbstractContextManager[None]],
+    meters: MeterProvider,
+    reader: InMemoryMetricReader,
+    provider: FakeProvider,
+) -> None:
+    messages: Any = [{"role": "user", "content": "Why?"}]
+    with (
+        SpanSink.provider() as (tracers, _),
+        around(tracers),
+        openai.OpenAI(base_url=provider.openrouter, api_key="sk-f") as client,
+    ):
+        instrument(tracer_provider=tracers, meter_provider=meters)
+        client.chat.completions.create(model="meta/llama-of-nobody", messages=messages)
+        uninstrument()
+    (exchange,) = provider.exchanges
+    assert [value for _, value in measured(reader)["otel_llm.client.cost"]] == [wire(exchange).cost]
+
+
+ANTHROPICS_OWN_TRACING = """
+import os, anthropic, otel_llm
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from otel_llm.testing import SpanSink
+
+otel_llm.configure()
+sink = SpanSink()
+trace.get_tracer_provider().add_span_processor(sink)
+client = anthropic.Anthropic(base_url=os.environ["MESSAGES"].removesuffix("/v1/messages"), api_key="sk-fake")
+with otel_llm.agent("critic"):
+    client.messages.create(model="claude-sonnet-5", max_tokens=9, messages=[{"role": "user", "content": "Why?"}])
+assert otel_llm.shutdown(20)
+print([span.instrumentation_scope.name for span in sink.spans if span.name != "invoke_agent critic"])
+"""
+
+
+def test_a_call_told_by_anthropics_own_tracing_costs_too(
+    environment: dict[str, str], receiver: MetricsReceiver, provider: FakeProvider
+) -> None:
+    done = run(environment | {"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": f"{receiver.base_url}/v1/metrics"}, ANTHROPICS_OWN_TRACING)
+    assert (done.stdout, done.stderr) == ("['com.anthropic.sdk.python']\n", "")
+    told = wire(provider.exchanges[0])
+    usd = pytest.approx((told.input * 3 + told.output * 15) / 1e6, rel=1e-12)
+    assert receiver.of("otel_llm.client.cost", "gen_ai.agent.name") == {("critic",): usd}
 
 
 def test_several_instruments_of_one_provider_add_up(meters: MeterProvider, reader: InMemoryMetricReader) -> None:

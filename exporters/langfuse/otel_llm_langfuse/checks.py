@@ -44,11 +44,22 @@ def check(*, timeout_s: float, offline: bool) -> list[Finding]:
         return [Finding(Level.NOTE, _WHERE, f"is not configured ({_KEYS} are not set); nothing is sent there")]
     found = _addresses()
     for project, settings in projects.items():
-        found += [*_sampling(settings), *_content(settings, project), *_budget(settings, project)]
+        found += [*_sampling(settings), *_content(settings, project), *_budget(settings, project), *_via(settings, project)]
     if offline:
         return found
-    asked = {_named(project): Server(settings, project, timeout_s).findings for project, settings in projects.items()}
+    reachable = {project: settings for project, settings in projects.items() if settings.has_keys}
+    asked = {_named(project): Server(settings, project, timeout_s).findings for project, settings in reachable.items()}
     return found + run_all(asked, timeout_s=timeout_s)
+
+
+def _via(settings: LangfuseSettings, project: str | None) -> Iterator[Finding]:
+    if settings.via is not None:
+        own = (
+            "scores and media go to Langfuse itself"
+            if settings.has_keys
+            else "without keys here, scores and media are not sent"
+        )
+        yield Finding(Level.NOTE, _named(project), f"spans go to the collector at {settings.via}; {own}")
 
 
 def _named(project: str | None) -> str:

@@ -131,7 +131,7 @@ class LangfuseDestination:
                 self._url,
                 content=body,
                 headers=_HEADERS,
-                auth=self._auth if self._settings.via is None else None,
+                auth=self._auth if self._settings.via is None else httpx.Auth(),
                 timeout=timeout_s,
             )
         except httpx.RequestError as error:

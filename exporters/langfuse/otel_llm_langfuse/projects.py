@@ -70,7 +70,7 @@ def settings_of(project: str | None, **arguments: Any) -> LangfuseSettings:
     suffix = _suffix(project)
     given = {field: value for field, name in VARIABLES.items() if (value := os.environ.get(name + suffix, "").strip())}
     given |= {field: value for field, value in arguments.items() if value is not None}
-    needed = _KEYS if not os.environ.get(VARIABLES["via"], "").strip() else ("via",)  # one collector has the keys of one project
+    needed = (*_KEYS, "via") if os.environ.get(VARIABLES["via"], "").strip() else _KEYS  # one collector feeds one project
     missing = [f"{VARIABLES[name]}{suffix} is not set, for project {project!r}" for name in needed if name not in given]
     if missing:
         raise ConfigurationError(missing)
@@ -88,12 +88,14 @@ def _suffixed(fault: str, suffix: str, given: set[str]) -> str:
 
 def _shared_keys(found: Mapping[str | None, LangfuseSettings]) -> list[str]:
     """Two names for one Langfuse project would part what belongs together, and hide a slip of the hand that mixes two customers."""
-    first: dict[str | None, str] = {}
+    first: dict[str, str] = {}
     faults = []
     for project, settings in found.items():
-        variable = VARIABLES["public_key"] + ("" if project is None else _suffix(project))
-        if first.setdefault(settings.public_key, variable) != variable:
-            faults.append(f"{variable} is the same key as {first[settings.public_key]}")
+        suffix = "" if project is None else _suffix(project)
+        for value, field, kind in ((settings.public_key, "public_key", "key"), (settings.via, "via", "collector")):
+            variable = VARIABLES[field] + suffix
+            if value is not None and first.setdefault(value, variable) != variable:
+                faults.append(f"{variable} is the same {kind} as {first[value]}")
     return faults
 
 

@@ -131,9 +131,10 @@ async def test_a_worker_that_a_request_started_serves_ten(site: Site) -> None:
     workers = list[asyncio.Task[None]]()
 
     async def serve() -> None:
+        await site.gate.wait()
+        await site.call("warm-up")
         while True:
             with (await jobs.get()).open() as number:
-                await site.gate.wait()
                 await site.call(f"m{number}")
             jobs.task_done()
 
@@ -149,6 +150,7 @@ async def test_a_worker_that_a_request_started_serves_ten(site: Site) -> None:
     workers[0].cancel()
     await asyncio.wait(workers)
     assert [site.stands(f"m{number}") for number in range(10)] == [expected(number) for number in range(10)]
+    assert site.stands("warm-up") == ("", None, None)
     site.assert_no_request_is_longer_for(*(f"m{number}" for number in range(10)))
 
 

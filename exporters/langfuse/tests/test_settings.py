@@ -43,6 +43,7 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
     assert seen(settings) == {
+        "via": None,
         "public_key": "pk-lf-1",
         "secret_key": "sk-lf-1",
         "base_url": "https://langfuse.example.com",
@@ -64,6 +65,7 @@ def test_what_is_not_set_has_a_default(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = load(monkeypatch, KEYS | {"LANGFUSE_RELEASE": "", "LANGFUSE_TIMEOUT": ""})
 
     assert seen(settings) == {
+        "via": None,
         "public_key": "pk-lf-1",
         "secret_key": "sk-lf-1",
         "base_url": "https://cloud.langfuse.com",
