@@ -57,6 +57,8 @@ def shutdown_on_signals(signals: Iterable[signal.Signals] = _KILLERS, *, timeout
     For the main thread alone. A framework that sets handlers of its own later replaces this one: call it after the framework has, or
     use :func:`lifespan`. Raises ValueError if called on another thread.
     """
+    if threading.current_thread() is not threading.main_thread():
+        raise ValueError("signal handlers can be set on the main thread only")
     for number in signals:
         previous = signal.getsignal(number)
         if previous != signal.SIG_IGN:

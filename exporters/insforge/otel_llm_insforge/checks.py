@@ -23,7 +23,7 @@ from otel_llm_insforge.settings import Connection, Options, load
 _WHERE: Final = "insforge"
 _ADDRESS: Final = "INSFORGE_BASE_URL"
 _KEY: Final = "INSFORGE_API_KEY"
-_TODO: Final = {
+_REMEDIES: Final = {
     Fault.CREDENTIAL: (_KEY, "Take the project's API key (ik_...)"),
     Fault.GRANT: (_KEY, "Take the project's API key (ik_...), or grant this role SELECT and INSERT"),
     Fault.SCHEMA: (_WHERE, "Run the migrations of otel-llm-insforge"),
@@ -79,9 +79,9 @@ def _table_finding(table: str, host: str, answer: Answer, fault: Fault | None) -
     if fault is None:
         return Finding(Level.OK, _WHERE, f"{table} can be read at {host}, with all its columns")
     if answer.redirected_to:
-        return Finding(Level.FAULT, _ADDRESS, f"{host} redirects to {answer.redirected_to}", _TODO[Fault.ADDRESS][1])
+        return Finding(Level.FAULT, _ADDRESS, f"{host} redirects to {answer.redirected_to}", _REMEDIES[Fault.ADDRESS][1])
     reason = reason_of(fault, answer.status, answer.body)
-    if fault not in _TODO:
+    if fault not in _REMEDIES:
         return Finding(Level.WARNING, _WHERE, f"{table} could not be read: {reason}", "Rows are kept and sent again; try later")
-    where, todo = _TODO[fault]
+    where, todo = _REMEDIES[fault]
     return Finding(Level.FAULT, where, f"{table} cannot be read: {reason}", todo)
