@@ -15,8 +15,8 @@ from otel_llm.delivery.loop import Loop
 
 _logger = logging.getLogger(__name__)
 
-#: Spans and bytes that are written at a time.
-PIECE_RECORDS = 256
+#: Spans and bytes that are written at a time: few, so that they are on disk soon even where each takes long to encode.
+PIECE_RECORDS = 64
 PIECE_BYTES = 1_000_000
 
 
