@@ -17,7 +17,7 @@ from otel_llm.delivery.spool.disk import DiskSpool, SpoolBatch
 #: What goes into one row of what had to wait in memory.
 _ROW: Final = Limits(max_records=256, max_bytes=1_000_000)
 #: A backlog of this many full batches is long: then new spans are sent in turn with old ones.
-_LONG = 4
+_LONG = 2
 
 
 class Mark(NamedTuple):

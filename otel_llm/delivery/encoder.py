@@ -32,6 +32,11 @@ class Record(NamedTuple):
 STRIP_FROM: Final = 0.9
 
 
+#: Spans in memory from which the encoder does not give way to other threads by itself: each time it does, one that is busy keeps the
+#: interpreter for 5 ms, and what waits here is not safe yet.
+_BEHIND: Final = 128
+
+
 class Encoder:
     """Turns spans into records of one destination. Runs on the writer's thread; a span that cannot be encoded is rejected."""
 
@@ -62,7 +67,8 @@ class Encoder:
                 self._intake.resize(record.size - arrival.size)
                 records.append(record)
                 size += len(body)
-            self._pace.breathe()
+            if self._intake.pending < _BEHIND:
+                self._pace.breathe()
         return records
 
     def _encode(self, span: ReadableSpan, size: int) -> bytes | None:

@@ -19,8 +19,10 @@ def test_langfuse_down_for_an_hour_is_behind_alone_and_new_spans_do_not_starve(
     for _ in range(PIECES):
         application.ask(do="make", spans=SPANS_EACH)
         application.ask(do="let_pass", seconds=3_600 / PIECES)
-    time.sleep(1.0)
     old = world.ended()
+    deadline = time.monotonic() + PATIENCE_S
+    while world.lost()["insforge"] and time.monotonic() < deadline:
+        time.sleep(0.1)
     behind = {name: len(lost) for name, lost in world.lost().items()}
 
     world.backend.behave("ok", "langfuse", delay_s=0.25)
