@@ -86,7 +86,7 @@ def test_the_variables_and_their_defaults(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_the_policies() -> None:
     assert [row[0].strip("`") for row in rows("policy")] == [policy.value for policy in Overflow]
-    assert (queue.FULL_WAIT_S, queue.BLOCK_WAIT_S) == (0.1, 1.0)
+    assert (queue.FULL_WAIT_S, queue.BLOCK_WAIT_S) == (0.5, 1.0)
 
 
 def test_the_figures() -> None:

@@ -41,6 +41,8 @@ class Intake:
         self._last_error: str | None = None
         #: Number of spans taken in; the ordinal of the last of them.
         self.accepted = 0
+        #: Number of spans that have left memory.
+        self.settled = 0
         #: Number of spans dropped before a shutdown: there was no room.
         self.overflow = 0
 
@@ -99,6 +101,7 @@ class Intake:
             if self._pending == 0:
                 return
             self._pending -= delivered + rejected + skipped
+            self.settled += delivered + rejected + skipped
             self._bytes -= freed
             self._delivered += delivered
             self._rejected += rejected
@@ -110,6 +113,7 @@ class Intake:
             if self._pending == 0:
                 return
             self._pending -= spans
+            self.settled += spans
             self._bytes -= freed
             self._spooled += spans
 

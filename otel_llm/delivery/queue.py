@@ -31,7 +31,7 @@ _logger = logging.getLogger(__name__)
 MAX_BYTES = 128 * 1024 * 1024
 MAX_SPANS = 20_000
 #: Seconds that a span which ends while the queue is full waits for room before it is dropped.
-FULL_WAIT_S = 0.1
+FULL_WAIT_S = 0.5
 #: The same where the disk queue is to hold up the application rather than to lose anything.
 BLOCK_WAIT_S = 1.0
 #: Seconds that idle threads, once they are stopped, may take to clean up beyond the deadline of a shutdown.
@@ -71,8 +71,10 @@ class Delivery:
         self._spool_settings = spool
         self._max_bytes = max_bytes
         self._max_spans = max_spans
-        blocks = spool is not None and spool.overflow is Overflow.BLOCK
+        self._blocks = blocks = spool is not None and spool.overflow is Overflow.BLOCK
         self._full_wait_s = (BLOCK_WAIT_S if blocks else FULL_WAIT_S) if full_wait_s is None else full_wait_s
+        #: Number of spans that had left memory when a wait for room was last in vain.
+        self._stuck_at = -1
         self._linger_s = linger_s
         self._timeout_s = timeout_s
         self._clock = clock
@@ -152,20 +154,25 @@ class Delivery:
         return taken
 
     def _offer_again(self, span: ReadableSpan, size: int) -> bool:
-        """Wait a little for room, unless this is one of the threads that make room, or there never will be.
+        """Wait for room, unless this is one of the threads that make room, or there never will be.
 
-        While the writer gets on with storing, room is near, and waiting on is better than losing the span.
+        While spans leave memory, room is near, and waiting on is better than losing the span. Once a wait was in vain, nobody waits
+        until spans leave again: a queue that is stuck holds up the application once, not at each span, unless it is to block.
         """
-        now, taken = time.monotonic(), self._encoder.taken
+        stuck = self._intake.settled == self._stuck_at and not self._blocks
+        if stuck or self._writer.is_me or self._sending.is_me:
+            return False
+        now, seen = time.monotonic(), self._intake.settled
         deadline, last = now + self._full_wait_s, now + _LONGEST_WAIT_S
-        while self._intake.may_fit(size) and now < min(deadline, last) and not (self._writer.is_me or self._sending.is_me):
+        while self._intake.may_fit(size) and now < min(deadline, last):
             self._writer.start()
             time.sleep(_ROOM_LOOK_S)
             if self._intake.offer(span, size):
                 return True
             now = time.monotonic()
-            if self.spool is not None and self._encoder.taken != taken:
-                taken, deadline = self._encoder.taken, now + self._full_wait_s
+            if self._intake.settled != seen:
+                seen, deadline = self._intake.settled, now + self._full_wait_s
+        self._stuck_at = self._intake.settled if now < last else -1
         return False
 
     def hurry(self) -> None:
