@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
@@ -75,26 +76,25 @@ class Settings(ContentSettings, SpoolVariables, MetricVariables):
     @field_validator("prices", mode="before")
     @classmethod
     def _price_table(cls, value: Any) -> Any:
-        try:
-            return read_price_table(value) if isinstance(value, str) else value
-        except ConfigurationError as error:
-            raise ValueError("; ".join(error.faults)) from error
+        return _read(value, read_price_table)
 
     @field_validator("provider_hosts", mode="before")
     @classmethod
     def _hosts(cls, value: Any) -> Any:
-        try:
-            return parse_provider_hosts(value) if isinstance(value, str) else value
-        except ConfigurationError as error:
-            raise ValueError("; ".join(error.faults)) from error
+        return _read(value, parse_provider_hosts)
 
     @field_validator("propagate_to", mode="before")
     @classmethod
     def _propagation_hosts(cls, value: Any) -> Any:
-        try:
-            return parse_propagation_hosts(value) if isinstance(value, str) else value
-        except ConfigurationError as error:
-            raise ValueError("; ".join(error.faults)) from error
+        return _read(value, parse_propagation_hosts)
+
+
+def _read(value: Any, reader: Callable[[str], Any]) -> Any:
+    """What ``reader`` makes of a text; its faults become faults of the setting."""
+    try:
+        return reader(value) if isinstance(value, str) else value
+    except ConfigurationError as error:
+        raise ValueError("; ".join(error.faults)) from error
 
 
 def read_settings() -> Settings:

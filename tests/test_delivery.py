@@ -157,6 +157,25 @@ def test_a_destination_that_hangs_does_not_hold_up_offers(deliver: Callable[...,
     assert delivery.stats == Stats(received=5, delivered=3, dropped=2)
 
 
+def test_a_queue_that_is_stuck_holds_up_the_application_once(
+    deliver: Callable[..., Delivery], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    destination = Fake()
+    destination.gate.clear()
+    delivery = deliver(destination, max_spans=1)
+    delivery.offer(span("a"))
+    assert not delivery.flush(SOON_S)
+    assert not delivery.offer(span("b"))
+    monkeypatch.setattr("otel_llm.delivery.queue.time.sleep", lambda seconds: pytest.fail("it waits again"))
+    assert not delivery.offer(span("c"))
+    monkeypatch.undo()
+    destination.gate.set()
+    assert delivery.flush(LONG_S)
+    assert delivery.offer(span("d"))
+    assert delivery.flush(LONG_S)
+    assert destination.sent == [b"a", b"d"]
+
+
 def test_a_destination_that_hangs_does_not_hold_up_another(deliver: Callable[..., Delivery]) -> None:
     hanging, healthy = Fake(), Fake()
     hanging.gate.clear()

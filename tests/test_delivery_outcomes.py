@@ -301,6 +301,21 @@ def test_encoding_lets_other_threads_run_in_between() -> None:
     assert yields == [0, 0, 0]
 
 
+def test_encoding_does_not_give_way_while_much_waits_in_memory() -> None:
+    class Slow(Scripted):
+        def encode(self, span: ReadableSpan) -> bytes | None:
+            until = time.perf_counter() + WORK_S
+            while time.perf_counter() < until:
+                pass
+            return super().encode(span)
+
+    yields = list[float]()
+    delivery = Stepped(Slow(), sleep=yields.append)
+    delivery.offer_names(*(str(number) for number in range(200)))
+    delivery._writer.step()
+    assert yields == []
+
+
 OUTCOMES = st.sampled_from([Delivered(), Retry("503"), Retry("429", 7.0), Split("400"), Reject("422"), Pause("401"), OSError()])
 
 
