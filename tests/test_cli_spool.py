@@ -18,7 +18,7 @@ from opentelemetry.trace import SpanContext, TraceFlags
 
 from otel_llm.cli.app import app
 from otel_llm.delivery import Limits
-from otel_llm.delivery.spool import DiskSpool, Leadership, SpoolPlace
+from otel_llm.delivery.spool import DiskSpool, ProcessLock, SpoolPlace
 from otel_llm.delivery.spool.rows import unpacked
 from otel_llm.testing.langfuse import FakeLangfuse
 from otel_llm_langfuse import LangfuseDestination, LangfuseSettings
@@ -155,7 +155,7 @@ class TestStatus:
 
     def test_a_process_that_sends_is_told(self, run: Run, store: Store, directory: Path) -> None:
         store("a", [b"x"])
-        leader = Leadership(SpoolPlace(directory).lock("a"))
+        leader = ProcessLock(SpoolPlace(directory).lock("a"))
         assert leader.acquire()
         assert told(run("status", "--json"))["destinations"][0]["has_sender"] is True
         leader.release()
@@ -246,7 +246,7 @@ class TestDrain:
 
     def test_it_waits_for_a_process_that_sends(self, run: Run, store: Store, langfuse: FakeLangfuse, directory: Path) -> None:
         spool = store(key(langfuse), records(langfuse, 1))
-        leader = Leadership(SpoolPlace(directory).lock(spool.destination))
+        leader = ProcessLock(SpoolPlace(directory).lock(spool.destination))
         assert leader.acquire()
         assert told(run("drain", "--json", "--timeout", 0.3), status=1)["left"] == {"langfuse": 1}
         assert langfuse.requests == []

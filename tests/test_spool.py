@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_llm.delivery import Limits
-from otel_llm.delivery.spool import Counts, DiskSpool, Leadership, Overflow, SpoolFullError, SpoolPlace, spool_place
+from otel_llm.delivery.spool import Counts, DiskSpool, Overflow, ProcessLock, SpoolFullError, SpoolPlace, spool_place
 from otel_llm.delivery.spool.file import SpoolFileError
 from otel_llm.delivery.spool.place import network_file_system
 from otel_llm.delivery.spool.rows import packed, unpacked
@@ -257,13 +257,13 @@ def test_network_file_systems_are_told_by_the_longest_mount_point(tmp_path: Path
 def test_one_process_leads_and_another_takes_over_when_it_is_killed(tmp_path: Path) -> None:
     lock = tmp_path / "langfuse.lock"
     code = (
-        "import sys, time; from pathlib import Path; from otel_llm.delivery.spool import Leadership\n"
-        f"leader = Leadership(Path({str(lock)!r})); print(leader.acquire(), flush=True); time.sleep(60)"
+        "import sys, time; from pathlib import Path; from otel_llm.delivery.spool import ProcessLock\n"
+        f"leader = ProcessLock(Path({str(lock)!r})); print(leader.acquire(), flush=True); time.sleep(60)"
     )
     other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert other.stdout is not None
     assert other.stdout.readline() == "True\n"
-    mine = Leadership(lock)
+    mine = ProcessLock(lock)
     assert not mine.acquire()
     other.kill()
     other.wait()
@@ -274,7 +274,7 @@ def test_one_process_leads_and_another_takes_over_when_it_is_killed(tmp_path: Pa
 
 def test_a_leader_whose_lock_file_was_removed_steps_down(tmp_path: Path) -> None:
     lock = tmp_path / "langfuse.lock"
-    leader = Leadership(lock)
+    leader = ProcessLock(lock)
     assert leader.acquire()
     lock.unlink()
     leader.check()

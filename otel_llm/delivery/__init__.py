@@ -5,7 +5,7 @@ A destination turns a span into a record (bytes) and sends batches of records; i
 
 from __future__ import annotations
 
-from otel_llm.delivery.destination import Destination, Limits, Parity, SupportsParity
+from otel_llm.delivery.destination import Destination, Limits, Parity, SupportsDeferral, SupportsParity
 from otel_llm.delivery.outcomes import Delivered, Outcome, Pause, Reject, Retry, Split
 
 __all__ = [
@@ -18,5 +18,6 @@ __all__ = [
     "Reject",
     "Retry",
     "Split",
+    "SupportsDeferral",
     "SupportsParity",
 ]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from otel_llm.delivery.destination import Limits
-from otel_llm.delivery.encoder import Record
+from otel_llm.delivery.encoder import Deferred, Record
 from otel_llm.delivery.intake import Intake
 from otel_llm.delivery.spool.access import Place, Spool
 from otel_llm.delivery.spool.disk import DiskSpool, SpoolBatch
@@ -62,6 +62,19 @@ class Backlog:
                 return
             self._waiting.extend(records)
             self._taken_to_memory += len(records)
+
+    def defer(self, deferred: Sequence[Deferred]) -> bool:
+        """Take first forms in; False if the disk takes none, and in memory they are of no use."""
+        with self._lock:
+            self._move_to_disk()
+            place = None
+            if self.spool is not None and not self._waiting:
+                place = self.spool.append([each.body for each in deferred], deferred=True)
+            if place is None:
+                return False
+            self._last_row = place
+            self._intake.spooled(freed=sum(each.size for each in deferred), spans=len(deferred))
+            return True
 
     def _move_to_disk(self) -> None:
         """What waits in memory goes to disk, as far as the disk takes it now."""

@@ -23,7 +23,8 @@ class Destination(Protocol):
     """Where spans go. Its methods run on threads of the delivery, never on the application's: ``encode`` on one, the others on another.
 
     A destination that has ``spool_key``, a text that names the receiver without a secret (address and project, say), gets a disk
-    queue: what is meant for one receiver is never sent to another. One without it has a queue in memory.
+    queue: what is meant for one receiver is never sent to another. One without it has a queue in memory. One that
+    :class:`SupportsDeferral` too has its spans on disk sooner when many come at once.
     """
 
     #: Short and stable: "langfuse", "insforge". Names the destination in logs, statistics and settings.
@@ -47,6 +48,24 @@ def destination_key(destination: Destination) -> str | None:
     """The ``spool_key`` of a destination that has one."""
     key: str | None = getattr(destination, "spool_key", None)
     return key
+
+
+@runtime_checkable
+class SupportsDeferral(Protocol):
+    """A destination whose ``encode`` takes long, and may be put off.
+
+    Where spans end faster than they can be encoded, ``defer`` makes a first form of them that is stored instead, within a tenth of a
+    second, and the record is made of that when there is time, perhaps by another process. Both run on the thread of ``encode``.
+    """
+
+    def defer(self, span: ReadableSpan) -> bytes | None:
+        """The first form of a span, with no more content than its record will have; None if the span is not for this destination.
+
+        What depends on the spans that ended before is done here.
+        """
+
+    def encode_deferred(self, deferred: bytes) -> bytes | None:
+        """The record, of what :meth:`defer` gave; None if there is none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import logging
+import time
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from otel_llm.delivery.destination import Destination
-from otel_llm.delivery.intake import Intake
+from otel_llm.delivery.destination import Destination, SupportsDeferral
+from otel_llm.delivery.encoding_faults import EncodingFaults
+from otel_llm.delivery.intake import Arrival, Intake
 from otel_llm.delivery.log_limit import LogLimit
 from otel_llm.delivery.pace import Pace
 from otel_llm.delivery.size import RECORD_OVERHEAD
 from otel_llm.delivery.strip import without_content
-
-_logger = logging.getLogger(__name__)
 
 
 class Record(NamedTuple):
@@ -28,10 +28,26 @@ class Record(NamedTuple):
         return len(self.body) + RECORD_OVERHEAD
 
 
+class Deferred(NamedTuple):
+    """The first form of a span whose record is to be made later, and the bytes that the span is counted with."""
+
+    body: bytes
+    size: int
+
+
+class Piece(NamedTuple):
+    """What is written at a time."""
+
+    records: list[Record]
+    deferred: list[Deferred]
+
+
 #: Where the disk queue is this full, content is left out of new records: losing it is better than losing spans.
 STRIP_FROM: Final = 0.9
-
-
+#: Seconds for which a span may wait to be encoded; then its first form is stored, if the destination has one.
+DEFER_AFTER_S: Final = 0.045
+#: First forms that are written at a time.
+_MOST_DEFERRED: Final = 256
 #: Spans in memory from which the encoder does not give way to other threads by itself: each time it does, one that is busy keeps the
 #: interpreter for 5 ms, and what waits here is not safe yet.
 _BEHIND: Final = 128
@@ -40,58 +56,66 @@ _BEHIND: Final = 128
 class Encoder:
     """Turns spans into records of one destination. Runs on the writer's thread; a span that cannot be encoded is rejected."""
 
-    def __init__(self, destination: Destination, intake: Intake, *, pace: Pace, log_limit: LogLimit) -> None:
+    def __init__(
+        self,
+        destination: Destination,
+        intake: Intake,
+        *,
+        pace: Pace,
+        log_limit: LogLimit,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._destination = destination
         self._intake = intake
         self._pace = pace
-        self._log_limit = log_limit
+        self._faults = EncodingFaults(destination.name, intake, log_limit)
+        self._clock = clock
         #: Ordinal of the last span taken out of the intake.
         self.taken = 0
         #: Leave content out.
         self.strip = False
+        #: What makes first forms of spans that have waited long; None: they are encoded like others.
+        self.deferral: SupportsDeferral | None = None
         #: Number of spans whose content was left out.
         self.stripped = 0
 
-    def piece(self, max_records: int, max_bytes: int) -> list[Record]:
+    def piece(self, max_records: int, max_bytes: int) -> Piece:
         """Encode waiting spans, as many as there are within the limits; they stay accounted for as pending."""
-        records: list[Record] = []
-        size = 0
-        while len(records) < max_records and size < max_bytes:
+        piece, size = Piece([], []), 0
+        while len(piece.records) < max_records and len(piece.deferred) < _MOST_DEFERRED and size < max_bytes:
             arrival = self._intake.take()
             if arrival is None:
                 break
             self.taken += 1
-            body = self._encode(arrival.span, arrival.size)
-            if body is not None:
-                record = Record(body)
-                self._intake.resize(record.size - arrival.size)
-                records.append(record)
-                size += len(body)
+            size += self._add(arrival, piece)
             if self._intake.pending < _BEHIND:
                 self._pace.breathe()
-        return records
+        return piece
 
-    def _encode(self, span: ReadableSpan, size: int) -> bytes | None:
+    def _add(self, arrival: Arrival, piece: Piece) -> int:
+        """Encode a span, or make its first form; the bytes of either."""
+        late = None if self.deferral is None or self._clock() - arrival.at_s <= DEFER_AFTER_S else self.deferral
+        body = self._encoded(self._destination.encode if late is None else late.defer, arrival)
+        if body is None:
+            return 0
+        self.stripped += self.strip
+        if late is None:
+            piece.records.append(Record(body))
+            self._intake.resize(piece.records[-1].size - arrival.size)
+        else:
+            piece.deferred.append(Deferred(body, arrival.size))
+        return len(body)
+
+    def _encoded(self, encode: Callable[[ReadableSpan], bytes | None], arrival: Arrival) -> bytes | None:
         try:
-            body = self._destination.encode(without_content(span) if self.strip else span)
+            body = encode(without_content(arrival.span) if self.strip else arrival.span)
         except Exception as error:  # noqa: BLE001  (a destination's fault with one span must not end the delivery)
-            self._reject(error, size)
+            self._reject(error, arrival.size)
             return None
         if body is None:
-            self._intake.settle(freed=size, skipped=1)
-        else:
-            self.stripped += self.strip
+            self._intake.settle(freed=arrival.size, skipped=1)
         return body
 
     def _reject(self, error: Exception, size: int) -> None:
-        """The message of the exception may quote the span, so it is logged at DEBUG only."""
-        reason = f"a span could not be encoded ({type(error).__name__})"
         self._intake.settle(freed=size, rejected=1)
-        self._intake.failed(reason)
-        if self._log_limit.due("encode"):
-            _logger.warning(
-                "%s: %s and is left out; the others are delivered. The traceback is logged at DEBUG.",
-                self._destination.name,
-                reason,
-            )
-        _logger.debug("%s: encoding failed", self._destination.name, exc_info=error)
+        self._faults.told(error)

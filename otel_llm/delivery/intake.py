@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
+from collections.abc import Callable
 from typing import NamedTuple
 
 from opentelemetry.sdk.trace import ReadableSpan
@@ -13,10 +15,11 @@ from otel_llm.delivery.stats import Stats
 
 
 class Arrival(NamedTuple):
-    """A span that waits to be encoded, and the bytes it is counted with."""
+    """A span that waits to be encoded, the bytes it is counted with, and when it came, in seconds of the clock."""
 
     span: ReadableSpan
     size: int
+    at_s: float
 
 
 class Intake:
@@ -26,9 +29,10 @@ class Intake:
     for more than a few assignments.
     """
 
-    def __init__(self, *, max_spans: int, max_bytes: int) -> None:
+    def __init__(self, *, max_spans: int, max_bytes: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._max_spans = max_spans
         self._max_bytes = max_bytes
+        self._clock = clock
         #: Rung when a span comes while the writer rests.
         self.bell = Doorbell()
         self._lock = threading.RLock()
@@ -51,7 +55,7 @@ class Intake:
         with self._lock:
             taken = self._open and self._pending < self._max_spans and self._bytes + size <= self._max_bytes
             if taken:
-                self._arrivals.append(Arrival(span, size))
+                self._arrivals.append(Arrival(span, size, self._clock()))
                 self.accepted += 1
                 self._pending += 1
                 self._bytes += size
@@ -90,6 +94,11 @@ class Intake:
         """The oldest waiting span. It stays accounted for as pending."""
         return self._arrivals.popleft() if self._arrivals else None
 
+    def age_s(self) -> float:
+        """Seconds for which the oldest span has been waiting; 0 if none waits."""
+        with self._lock:
+            return self._clock() - self._arrivals[0].at_s if self._arrivals else 0.0
+
     def resize(self, change: int) -> None:
         """Something pending has become larger or smaller by ``change`` bytes."""
         with self._lock:
@@ -116,6 +125,13 @@ class Intake:
             self.settled += spans
             self._bytes -= freed
             self._spooled += spans
+
+    def recount(self, *, rejected: int = 0, skipped: int = 0) -> None:
+        """Spans that were put on disk in their first form have no record."""
+        with self._lock:
+            self._spooled -= rejected + skipped
+            self._rejected += rejected
+            self._skipped += skipped
 
     def failed(self, reason: str, *, retries: int = 0) -> None:
         """Remember why something failed."""

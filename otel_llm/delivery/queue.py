@@ -12,8 +12,10 @@ from opentelemetry.sdk.trace import ReadableSpan
 from otel_llm.delivery import fork, running
 from otel_llm.delivery.backlog import Backlog
 from otel_llm.delivery.backoff import Backoff
-from otel_llm.delivery.destination import Destination, destination_key
+from otel_llm.delivery.catching_up import CatchingUp
+from otel_llm.delivery.destination import Destination, SupportsDeferral, destination_key
 from otel_llm.delivery.encoder import Encoder
+from otel_llm.delivery.encoding_faults import EncodingFaults
 from otel_llm.delivery.flush import FlushRequest
 from otel_llm.delivery.intake import Intake
 from otel_llm.delivery.log_limit import LogLimit
@@ -62,7 +64,7 @@ class Delivery:
         max_bytes: int = MAX_BYTES,
         max_spans: int = MAX_SPANS,
         full_wait_s: float | None = None,
-        linger_s: float = 0.05,
+        linger_s: float = 0.02,
         timeout_s: float = 10.0,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -102,7 +104,7 @@ class Delivery:
     def _start_afresh(self) -> None:
         log_limit = LogLimit(self._clock)
         self.spool = self._new_spool(log_limit)
-        self._intake = intake = Intake(max_spans=self._max_spans, max_bytes=self._max_bytes)
+        self._intake = intake = Intake(max_spans=self._max_spans, max_bytes=self._max_bytes, clock=self._clock)
         backlog = Backlog(intake, self.spool)
         self._sender = Sender(
             self.destination,
@@ -114,18 +116,27 @@ class Delivery:
             log_limit=log_limit,
         )
         self._sending = Sending(self.destination, backlog, self._sender, log_limit)
-        self._encoder = Encoder(self.destination, intake, pace=Pace(sleep=self._sleep), log_limit=log_limit)
+        pace = Pace(sleep=self._sleep)
+        self._encoder = Encoder(self.destination, intake, pace=pace, log_limit=log_limit, clock=self._clock)
         self._writer = Writer(
             self.destination.name,
             intake,
             encoder=self._encoder,
             backlog=backlog,
+            catching_up=self._new_catching_up(pace, log_limit),
             log_limit=log_limit,
             linger_s=self._linger_s,
             passed_on=self._sending.passed_on,
         )
         if self._closed:
             intake.refuse()
+
+    def _new_catching_up(self, pace: Pace, log_limit: LogLimit) -> CatchingUp | None:
+        """None where nothing can be put off: there is no disk queue, or the destination knows no first form."""
+        if self.spool is None or not isinstance(self.destination, SupportsDeferral):
+            return None
+        faults = EncodingFaults(self.destination.name, self._intake, log_limit)
+        return CatchingUp(self.destination, self._intake, self.spool, faults=faults, pace=pace, clock=self._clock)
 
     def _new_spool(self, log_limit: LogLimit) -> Spool | None:
         key = destination_key(self.destination)
@@ -137,6 +148,8 @@ class Delivery:
         """Start delivering what earlier processes have left on disk."""
         if self.spool is not None and not self._closed:
             self._sending.passed_on(None)
+            self._writer.start()
+            self._writer.bell.ring()
 
     def offer(self, span: ReadableSpan) -> bool:
         """Take an ended span; False if it was dropped. Does no I/O, never raises, and waits only while the queue is full."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from otel_llm.delivery.backlog import Backlog
-from otel_llm.delivery.encoder import STRIP_FROM, Encoder
+from otel_llm.delivery.catching_up import LOOK_S, CatchingUp
+from otel_llm.delivery.encoder import STRIP_FROM, Deferred, Encoder
 from otel_llm.delivery.flush import FlushRequest
 from otel_llm.delivery.intake import Intake
 from otel_llm.delivery.log_limit import LogLimit
@@ -30,6 +31,7 @@ class Writer(Loop):
         *,
         encoder: Encoder,
         backlog: Backlog,
+        catching_up: CatchingUp | None,
         log_limit: LogLimit,
         linger_s: float,
         passed_on: Callable[[FlushRequest | None], None],
@@ -39,6 +41,7 @@ class Writer(Loop):
         self._intake = intake
         self._encoder = encoder
         self._backlog = backlog
+        self._catching_up = catching_up
         self._linger_s = linger_s
         self._passed_on = passed_on
         self._asked: deque[FlushRequest] = deque()
@@ -51,14 +54,27 @@ class Writer(Loop):
         self.bell.ring()
 
     def step(self) -> float | None:
-        """Encode and store one piece."""
+        """Encode and store one piece; or go on with what was put off, as long as nothing has waited for its time."""
         while self._asked:
             self._waiting.append(self._asked.popleft())
+        if not self._waiting and self._intake.age_s() < self._linger_s and self._catch_up():
+            return 0.0
+        stored = self._store_piece()
+        self._report_overflow()
+        if stored or self._catch_up():
+            return 0.0
+        return None if self._catching_up is None else LOOK_S
+
+    def _store_piece(self) -> bool:
+        """Whether there was one; and what it answers to those who wait for it."""
         spool = self._backlog.spool
         self._encoder.strip = spool is not None and spool.fullness() >= STRIP_FROM
-        records = self._encoder.piece(PIECE_RECORDS, PIECE_BYTES)
+        self._encoder.deferral = None if self._catching_up is None else self._catching_up.deferral
+        records, deferred = self._encoder.piece(PIECE_RECORDS, PIECE_BYTES)
         if records:
             self._backlog.append(records)
+        if deferred:
+            self._put_off(deferred)
         stored = [request for request in self._waiting if self._encoder.taken >= request.through]
         self._waiting = [request for request in self._waiting if self._encoder.taken < request.through]
         for request in stored:
@@ -66,8 +82,21 @@ class Writer(Loop):
             self._passed_on(request)
         if records and not stored:
             self._passed_on(None)
-        self._report_overflow()
-        return 0.0 if records else None
+        return bool(records or deferred)
+
+    def _put_off(self, deferred: Sequence[Deferred]) -> None:
+        if self._catching_up is None:
+            return
+        if self._backlog.defer(deferred):
+            self._catching_up.look_soon()
+        else:
+            self._backlog.append(self._catching_up.records_of(deferred))
+
+    def _catch_up(self) -> bool:
+        if self._catching_up is None or not self._catching_up.step():
+            return False
+        self._passed_on(None)
+        return True
 
     def rest(self, wait_s: float | None) -> None:
         """Wait for a span, and then for company."""

@@ -13,8 +13,12 @@ import httpx
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.trace import ReadableSpan
 
+from otel_llm.content_policy import ContentMode
+from otel_llm.content_spans import told
 from otel_llm.delivery import Delivered, Limits, Outcome, Split
 from otel_llm.delivery.log_limit import LogLimit
+from otel_llm.delivery.otlp import encode_request
+from otel_llm.delivery.otlp_reading import decode_request
 from otel_llm.masking import MaskFunction
 from otel_llm.version import __version__
 from otel_llm_langfuse import propagation
@@ -64,6 +68,8 @@ class LangfuseDestination:
         propagation.listen()
         content = settings.policy(settings.content, mask)
         self._mapping = replace(settings.mapping, place=self.selection.place, content=content)
+        #: Texts are bounded when they are mapped: media, which are taken out of them before, must be whole.
+        self._before_mapping = replace(content, mode=ContentMode.FULL) if content.mode is ContentMode.TRUNCATED else content
         self._auth = _auth(settings)
         self._url = httpx.URL(settings.base_url + PATH if settings.via is None else settings.via + _OTLP_PATH)
         self._media_mode: MediaMode = "reference" if settings.media == "upload" and not settings.has_keys else settings.media
@@ -88,12 +94,28 @@ class LangfuseDestination:
 
     def encode(self, span: ReadableSpan) -> bytes | None:
         """One OTLP request of one span, mapped for Langfuse; None for spans that are not selected."""
+        found = self._selected(span)
+        return None if found is None else self._encode(found)
+
+    def defer(self, span: ReadableSpan) -> bytes | None:
+        """The span as it is, but for content that Langfuse is not to have; None for spans that are not selected."""
+        found = self._selected(span)
+        return None if found is None else encode_request(told(found, self._before_mapping))
+
+    def encode_deferred(self, deferred: bytes) -> bytes | None:
+        """One OTLP request of one span, mapped for Langfuse. Raises ValueError for what :meth:`defer` did not give."""
+        (span,) = decode_request(deferred)
+        return self._encode(span)
+
+    def _selected(self, span: ReadableSpan) -> ReadableSpan | None:
+        """With what is known of its trace."""
         if is_score(span):
-            return self._encode_score(span) if self.selection.route.leads_here(span) else None
+            return span if self.selection.route.leads_here(span) else None
         span = with_plain_values(span)
-        if not self.selection.wants(span):
-            return None
-        return record_of(self._traces.completed(span), self._mapping, self._media_mode)
+        return self._traces.completed(span) if self.selection.wants(span) else None
+
+    def _encode(self, span: ReadableSpan) -> bytes | None:
+        return self._encode_score(span) if is_score(span) else record_of(span, self._mapping, self._media_mode)
 
     def _encode_score(self, span: ReadableSpan) -> bytes | None:
         if self._settings.has_keys:

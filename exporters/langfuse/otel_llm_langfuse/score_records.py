@@ -38,7 +38,8 @@ def score_span(score: Mapping[str, Any], resource: Resource, project: str | None
 
 def is_score(span: ReadableSpan) -> bool:
     """Whether a span is one that :func:`score_span` made."""
-    return span.instrumentation_scope is _SCOPE
+    scope = span.instrumentation_scope
+    return scope is not None and scope.name == _SCOPE.name
 
 
 def score_record(span: ReadableSpan, settings: MappingSettings) -> bytes:

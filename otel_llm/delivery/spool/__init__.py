@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from otel_llm.delivery.spool.disk import Counts, DiskSpool, Overflow, SpoolBatch, SpoolFullError
 from otel_llm.delivery.spool.file import SpoolFileError
-from otel_llm.delivery.spool.leader import Leadership
 from otel_llm.delivery.spool.place import SpoolPlace, spool_place
+from otel_llm.delivery.spool.process_lock import ProcessLock
 
 __all__ = [
     "Counts",
     "DiskSpool",
-    "Leadership",
     "Overflow",
+    "ProcessLock",
     "SpoolBatch",
     "SpoolFileError",
     "SpoolFullError",

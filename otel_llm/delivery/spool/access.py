@@ -10,15 +10,15 @@ import threading
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Final, NamedTuple, TypeVar
 
 from otel_llm.delivery.destination import Limits
 from otel_llm.delivery.log_limit import LogLimit
-from otel_llm.delivery.spool.disk import Counts, DiskSpool, Overflow, SpoolBatch, SpoolFullError
+from otel_llm.delivery.spool.disk import Counts, DiskSpool, Overflow, Row, SpoolBatch, SpoolFullError
 from otel_llm.delivery.spool.file import SpoolFileError, is_damage, set_aside
-from otel_llm.delivery.spool.leader import Leadership
 from otel_llm.delivery.spool.place import SpoolPlace
+from otel_llm.delivery.spool.presence import Presence, is_present
+from otel_llm.delivery.spool.process_lock import ProcessLock
 from otel_llm.private_files import UnsafePlaceError
 
 _logger = logging.getLogger(__name__)
@@ -52,6 +52,15 @@ class Place(NamedTuple):
     row: int
 
 
+class DeferredRow(NamedTuple):
+    """A row of first forms in an open file."""
+
+    disk: DiskSpool
+    row: Row
+    #: This process has written it.
+    is_own: bool
+
+
 @dataclass(slots=True)
 class Totals:
     """What became of this process's spans on disk."""
@@ -82,17 +91,51 @@ class Spool:
         self._retry_at = 0.0
         self._retry_s = _FIRST_RETRY_S
         self._tidy_at = 0.0
-        self._leadership = Leadership(settings.place.lock(destination))
+        self._leadership = ProcessLock(settings.place.lock(destination))
+        self._presence = Presence(settings.place, self._writer)
         self._totals = Totals()
 
-    def append(self, records: Sequence[bytes]) -> Place | None:
-        """Write a row; None if the disk takes nothing now."""
+    def append(self, records: Sequence[bytes], *, deferred: bool = False) -> Place | None:
+        """Write a row; None if the disk takes nothing now. ``deferred``: of first forms, which are not sent before :meth:`replace`."""
+
+        def write(disk: DiskSpool) -> Place:
+            if deferred:
+                self._presence.announce()
+            return Place(disk, disk.append(records, deferred=deferred))
+
         with self.lock:
-            found = self._tried(lambda disk: Place(disk, disk.append(records)))
+            found = self._tried(write)
             if found is not None:
                 self._totals.written += len(records)
                 self._totals.waiting += len(records)
             return found
+
+    def next_deferred(self) -> DeferredRow | None:
+        """The oldest row of first forms that this process has left; or one of a process that is gone, if this is the one that sends."""
+        with self.lock:
+            return self._tried(self._own_deferred) or (self._tried(self._left_behind) if self.leads() else None)
+
+    def _own_deferred(self, disk: DiskSpool) -> DeferredRow | None:
+        row = disk.next_deferred(self._writer)
+        return None if row is None else DeferredRow(disk, row, is_own=True)
+
+    def _left_behind(self, disk: DiskSpool) -> DeferredRow | None:
+        for writer in disk.others_that_deferred():
+            row = None if is_present(self.settings.place, writer) else disk.next_deferred(writer)
+            if row is not None:
+                return DeferredRow(disk, row, is_own=False)
+        return None
+
+    def replace(self, found: DeferredRow, records: Sequence[bytes]) -> bool:
+        """Put the records of a row of first forms in its place; False if that fails, or it is gone."""
+        with self.lock:
+            if found.disk is not self._disk:
+                return False  # its file is gone, and the row is in the new one
+            replaced = self._tried(lambda disk: disk.replace(found.row, records)) or False
+            if replaced and found.is_own:
+                self._totals.written -= len(found.row.records) - len(records)
+            self.waiting()
+            return replaced
 
     def next_batch(self, limits: Limits, *, newest: bool) -> tuple[DiskSpool, SpoolBatch] | None:
         """What is to be sent next, if this process is the one that sends."""
@@ -173,11 +216,13 @@ class Spool:
             if self._disk is not None:
                 self._remember_losses(self._disk)
             self._leadership.release()
+            self._presence.end()
             self._close()
 
     def abandon(self) -> DiskSpool | None:
         """Let go in a forked child of what belongs to the parent. The file that it had open must be kept and never be used."""
         self._leadership.release()
+        self._presence.abandon()
         disk, self._disk = self._disk, None
         return disk
 
@@ -254,10 +299,18 @@ class Spool:
         self._retry_at = 0.0
         self._open()
         _logger.warning("%s: the disk queue was removed; %d row(s) were written anew", self._destination, len(rows))
-        for records in rows:
-            self._tried(partial(DiskSpool.append, records=records))
+        for row in rows:
+            self._write_anew(row)
 
-    def _rescued(self, old: DiskSpool) -> list[list[bytes]]:
+    def _write_anew(self, row: Row) -> None:
+        def write(disk: DiskSpool) -> int:
+            if row.deferred:
+                self._presence.announce()
+            return disk.append(row.records, deferred=row.deferred)
+
+        self._tried(write)
+
+    def _rescued(self, old: DiskSpool) -> list[Row]:
         """The rows of a file that is gone. If it was damaged before, what waited in it is lost."""
         try:
             return old.rescue()

@@ -44,6 +44,16 @@ class SpoolBatch:
 
 
 @dataclass(frozen=True, slots=True)
+class Row:
+    """Records of one writer, or the first forms of spans whose records are still to be made."""
+
+    id: int
+    writer: str
+    records: tuple[bytes, ...]
+    deferred: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """What the spool holds of one destination."""
 
@@ -84,14 +94,17 @@ class DiskSpool:
         self._connection = open_spool(place, max_bytes=max_bytes)
         self._identity = os.stat(place.file)
 
-    def append(self, records: Sequence[bytes]) -> int:
-        """Write one row; its id. Makes room by dropping the oldest rows, or raises SpoolFullError, by the policy."""
+    def append(self, records: Sequence[bytes], *, deferred: bool = False) -> int:
+        """Write one row; its id. ``deferred``: it is not to be sent before :meth:`replace`.
+
+        Makes room by dropping the oldest rows, or raises SpoolFullError, by the policy.
+        """
         body = packed(records)
         with self._changing() as execute:
             self._make_room(execute, len(body))
             written = execute(
-                "INSERT INTO batch (destination, writer, created_ms, spans, bytes, body) VALUES (?, ?, ?, ?, ?, ?)",
-                (self.destination, self.writer, self._now_ms(), len(records), len(body), body),
+                "INSERT INTO batch (destination, writer, created_ms, spans, bytes, deferred, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (self.destination, self.writer, self._now_ms(), len(records), len(body), deferred, body),
             )
             return int(written.lastrowid or 0)
 
@@ -104,7 +117,7 @@ class DiskSpool:
         order = "DESC" if newest else "ASC"
         with self._lock:
             found = self._connection.execute(
-                f"SELECT id, spans, bytes FROM batch WHERE destination = ? ORDER BY id {order} LIMIT 512",  # noqa: S608  (a constant)
+                f"SELECT id, spans, bytes FROM batch WHERE destination = ? AND NOT deferred ORDER BY id {order} LIMIT 512",  # noqa: S608  (a constant)
                 (self.destination,),
             )
             chosen: list[int] = []
@@ -128,6 +141,36 @@ class DiskSpool:
                 self._bury(execute, batch, dead)
             execute(f"DELETE FROM batch WHERE id IN ({_marks(batch.ids)})", batch.ids)  # noqa: S608  (question marks)
         return True
+
+    def next_deferred(self, writer: str) -> Row | None:
+        """The oldest of a writer's rows whose records are still to be made."""
+        with self._lock:
+            found = self._connection.execute(
+                "SELECT id FROM batch WHERE destination = ? AND writer = ? AND deferred ORDER BY id LIMIT 1",
+                (self.destination, writer),
+            ).fetchone()
+            return None if found is None else Row(found[0], writer, tuple(unpacked(self._body(found[0]))), deferred=True)
+
+    def others_that_deferred(self) -> list[str]:
+        """The other writers who have left rows whose records are still to be made."""
+        with self._lock:
+            rows = self._connection.execute(
+                "SELECT DISTINCT writer FROM batch WHERE destination = ? AND writer <> ? AND deferred",
+                (self.destination, self.writer),
+            ).fetchall()
+        return [writer for (writer,) in rows]
+
+    def replace(self, row: Row, records: Sequence[bytes]) -> bool:
+        """The records of a row have been made, which may be fewer; False if it was gone, or somebody else was faster."""
+        body = packed(records)
+        with self._changing() as execute:
+            if not records:
+                return execute("DELETE FROM batch WHERE id = ? AND deferred", (row.id,)).rowcount > 0
+            changed = execute(
+                "UPDATE batch SET spans = ?, bytes = ?, deferred = 0, body = ? WHERE id = ? AND deferred",
+                (len(records), len(body), body, row.id),
+            )
+            return changed.rowcount > 0
 
     def expire(self) -> int:
         """Drop what has waited too long, and forget old losses; the number of spans dropped. A clock set back expires nothing."""
@@ -181,13 +224,13 @@ class DiskSpool:
         except OSError:
             return False
 
-    def rescue(self) -> list[list[bytes]]:
-        """The records of all rows of the destination, of a file that is gone but still open; what cannot be read is left out."""
+    def rescue(self) -> list[Row]:
+        """All rows of the destination, of a file that is gone but still open; what cannot be read is left out."""
         with self._lock:
             rows = self._connection.execute(
-                "SELECT id FROM batch WHERE destination = ? ORDER BY id", (self.destination,)
+                "SELECT id, writer, deferred FROM batch WHERE destination = ? ORDER BY id", (self.destination,)
             ).fetchall()
-            return [unpacked(self._body(row)) for (row,) in rows]
+            return [Row(row, writer, tuple(unpacked(self._body(row))), bool(late)) for row, writer, late in rows]
 
     def close(self) -> None:
         """Close the database."""

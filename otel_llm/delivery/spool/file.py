@@ -16,7 +16,7 @@ from otel_llm.private_files import make_private_file
 
 #: "olSp": marks the file as ours.
 APPLICATION_ID: Final = 0x6F6C5370
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 _PAGE_BYTES: Final = 16_384
 #: Room beyond the bound of the rows: for indexes, dead letters and pages on their way to be freed.
 _SLACK: Final = 1.25
@@ -24,10 +24,12 @@ _LOCKED_LOOK_S: Final = 0.01
 
 _SCHEMA: Final = (
     "CREATE TABLE batch (id INTEGER PRIMARY KEY AUTOINCREMENT, destination TEXT NOT NULL, writer TEXT NOT NULL, "
-    "created_ms INTEGER NOT NULL, spans INTEGER NOT NULL, bytes INTEGER NOT NULL, body BLOB NOT NULL)",
+    "created_ms INTEGER NOT NULL, spans INTEGER NOT NULL, bytes INTEGER NOT NULL, deferred INTEGER NOT NULL DEFAULT 0, "
+    "body BLOB NOT NULL)",
     # Covers what is asked without the bodies, whose pages are then not read.
-    "CREATE INDEX batch_order ON batch (destination, id, writer, spans, bytes, created_ms)",
+    "CREATE INDEX batch_order ON batch (destination, id, writer, spans, bytes, created_ms, deferred)",
     "CREATE INDEX batch_writer ON batch (writer, id, spans)",
+    "CREATE INDEX batch_deferred ON batch (destination, writer, id) WHERE deferred",
     "CREATE TABLE dead (id INTEGER PRIMARY KEY AUTOINCREMENT, destination TEXT NOT NULL, died_ms INTEGER NOT NULL, "
     "reason TEXT NOT NULL, bytes INTEGER NOT NULL, body BLOB NOT NULL)",
     "CREATE INDEX dead_order ON dead (destination, id, died_ms, bytes)",
@@ -37,6 +39,9 @@ _SCHEMA: Final = (
     "CREATE TRIGGER batch_in AFTER INSERT ON batch BEGIN "
     "INSERT INTO account VALUES (new.destination, new.spans, new.bytes) "
     "ON CONFLICT (destination) DO UPDATE SET spans = spans + new.spans, bytes = bytes + new.bytes; END",
+    "CREATE TRIGGER batch_changed AFTER UPDATE ON batch BEGIN "
+    "UPDATE account SET spans = spans + new.spans - old.spans, bytes = bytes + new.bytes - old.bytes "
+    "WHERE destination = new.destination; END",
     "CREATE TRIGGER batch_out AFTER DELETE ON batch BEGIN "
     "UPDATE account SET spans = spans - old.spans, bytes = bytes - old.bytes WHERE destination = old.destination; END",
     f"PRAGMA application_id = {APPLICATION_ID}",

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from otel_llm.delivery.spool.access import MAX_BYTES
 from otel_llm.delivery.spool.file import SpoolFileError, is_damage, open_spool
-from otel_llm.delivery.spool.leader import Leadership
 from otel_llm.delivery.spool.place import SpoolPlace
+from otel_llm.delivery.spool.process_lock import ProcessLock
 from otel_llm.delivery.spool.rows import packed, unpacked
 
 
@@ -151,7 +151,7 @@ class Inspector:
         path = self.place.lock(destination)
         if not path.exists():
             return False
-        leadership = Leadership(path)
+        leadership = ProcessLock(path)
         try:
             return not leadership.acquire()
         finally:

@@ -38,6 +38,10 @@ class SpoolPlace:
         """The file whose lock is held by the process that sends to ``destination``."""
         return self.directory / f"{hashlib.sha256(destination.encode()).hexdigest()[:16]}.lock"
 
+    def presence(self, writer: str) -> Path:
+        """The file whose lock is held by the process that is ``writer``, as long as it lives."""
+        return self.directory / f"writer-{writer}.lock"
+
     def prepare(self) -> None:
         """Make the directory. Raises UnsafePlaceError for a place that is unsafe or on a network, OSError if it cannot be made."""
         make_private_directory(self.directory, REMEDY)

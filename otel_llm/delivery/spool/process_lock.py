@@ -1,4 +1,4 @@
-"""One process at a time sends to a destination; when it is gone, the next one takes over at once."""
+"""A lock that its process holds for as long as it lives: whoever sends to a destination, or writes what another may have to end."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ except ImportError:  # Windows: there is no lock that ends with its process and 
     fcntl = None  # type: ignore[assignment]
 
 
-class Leadership:
-    """The right to send to one destination: an advisory lock, which the kernel releases however its process ends."""
+class ProcessLock:
+    """An advisory lock on a file, which the kernel releases however the process ends."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -21,11 +21,11 @@ class Leadership:
 
     @property
     def held(self) -> bool:
-        """Whether this process is the one that sends."""
+        """Whether this process has it."""
         return self._descriptor is not None
 
     def acquire(self) -> bool:
-        """Try to become the one; False if another process is. Raises OSError if the file cannot be opened."""
+        """Try to get it; False if another process has it. Raises OSError if the file cannot be opened."""
         if self._descriptor is not None:
             return True
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
@@ -40,7 +40,7 @@ class Leadership:
         return True
 
     def check(self) -> None:
-        """Step down if the file is no longer the one that was locked: somebody has removed the directory."""
+        """Let go of it if the file is no longer the one that was locked: somebody has removed the directory."""
         if self._descriptor is None:
             return
         try:
@@ -51,7 +51,7 @@ class Leadership:
             self.release()
 
     def release(self) -> None:
-        """Let another process send. In a forked child this gives up the inherited descriptor; the parent keeps its lock."""
+        """Let another process have it. In a forked child this gives up the inherited descriptor; the parent keeps its lock."""
         if self._descriptor is not None:
             with contextlib.suppress(OSError):
                 os.close(self._descriptor)
