@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-_FIELDS: Final = (
+#: What ``ReadableSpan`` takes, but for what is deprecated.
+FIELDS: Final = (
     "name",
     "context",
     "parent",
@@ -24,4 +25,4 @@ _FIELDS: Final = (
 
 def copy_with(span: ReadableSpan, **changes: Any) -> ReadableSpan:
     """``span`` with other values for some of the fields that ``ReadableSpan`` takes."""
-    return ReadableSpan(**{name: changes[name] if name in changes else getattr(span, name) for name in _FIELDS})
+    return ReadableSpan(**{name: changes[name] if name in changes else getattr(span, name) for name in FIELDS})

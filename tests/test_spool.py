@@ -17,6 +17,7 @@ from otel_llm.delivery import Limits
 from otel_llm.delivery.spool import Counts, DiskSpool, Overflow, ProcessLock, SpoolFullError, SpoolPlace, spool_place
 from otel_llm.delivery.spool.file import SpoolFileError
 from otel_llm.delivery.spool.place import network_file_system
+from otel_llm.delivery.spool.presence import Presence, is_present
 from otel_llm.delivery.spool.rows import packed, unpacked
 from otel_llm.private_files import UnsafePlaceError
 
@@ -100,6 +101,48 @@ def test_the_newest_can_be_had_first_each_batch_in_order(open_spool: Open) -> No
     batch = spool.next_batch(Limits(max_records=2, max_bytes=1_000), newest=True)
     assert batch is not None
     assert batch.records == (b"b", b"c")
+
+
+def test_what_is_put_off_is_sent_when_its_records_are_there_in_its_old_place(open_spool: Open) -> None:
+    spool = open_spool()
+    spool.append([b"first form a", b"first form b"], deferred=True)
+    spool.append([b"c"])
+    batch = spool.next_batch(MANY)
+    assert batch is not None
+    assert batch.records == (b"c",)
+    row = spool.next_deferred("w1")
+    assert row is not None
+    assert row.records == (b"first form a", b"first form b")
+
+    assert spool.replace(row, [b"a"])
+    assert not spool.replace(row, [b"a"])  # somebody was faster
+    assert spool.next_deferred("w1") is None
+    batch = spool.next_batch(MANY)
+    assert batch is not None
+    assert batch.records == (b"a", b"c")
+    assert (spool.counts().spans, spool.counts().bytes) == (2, len(packed([b"a"])) + len(packed([b"c"])))
+
+
+def test_what_others_have_put_off_can_be_found(open_spool: Open) -> None:
+    mine, theirs, elsewhere = open_spool(), open_spool(writer="w2"), open_spool("other", writer="w3")
+    for spool in (mine, theirs, elsewhere):
+        spool.append([b"a"], deferred=True)
+    theirs.append([b"b"])
+    assert mine.others_that_deferred() == ["w2"]
+
+
+def test_a_writer_is_present_until_its_end_or_until_it_is_killed(place: SpoolPlace) -> None:
+    place.prepare()
+    writer = Presence(place, "w1")
+    assert not is_present(place, "w1")
+    writer.announce()
+    assert is_present(place, "w1")
+    place.presence("w1").unlink()
+    writer.announce()
+    assert is_present(place, "w1")
+    writer.end()
+    assert not is_present(place, "w1")
+    assert not place.presence("w1").exists()
 
 
 def test_what_is_meant_for_one_receiver_is_never_seen_by_another(open_spool: Open) -> None:

@@ -18,7 +18,6 @@ from otel_llm.content_spans import told
 from otel_llm.delivery import Delivered, Limits, Outcome, Split
 from otel_llm.delivery.log_limit import LogLimit
 from otel_llm.delivery.otlp import encode_request
-from otel_llm.delivery.otlp_reading import decode_request
 from otel_llm.masking import MaskFunction
 from otel_llm.version import __version__
 from otel_llm_langfuse import propagation
@@ -34,7 +33,7 @@ from otel_llm_langfuse.otlp import record_of
 from otel_llm_langfuse.plain_values import with_plain_values
 from otel_llm_langfuse.projects import settings_of_projects
 from otel_llm_langfuse.score_batches import ScoreBatches
-from otel_llm_langfuse.score_records import is_score
+from otel_llm_langfuse.score_records import MARK, is_score
 from otel_llm_langfuse.selection import Selection
 from otel_llm_langfuse.sent_traces import SentTraces
 from otel_llm_langfuse.settings import LangfuseSettings
@@ -93,31 +92,36 @@ class LangfuseDestination:
         return self._settings
 
     def encode(self, span: ReadableSpan) -> bytes | None:
-        """One OTLP request of one span, mapped for Langfuse; None for spans that are not selected."""
+        """One OTLP request of one span, mapped for Langfuse, or a score; None for what is not selected."""
+        if is_score(span):
+            return self._encode_score(span)
         found = self._selected(span)
-        return None if found is None else self._encode(found)
+        return None if found is None else record_of(found, self._mapping, self._media_mode)
 
     def defer(self, span: ReadableSpan) -> bytes | None:
-        """The span as it is, but for content that Langfuse is not to have; None for spans that are not selected."""
+        """The span as it is, but for content that Langfuse is not to have, or a score; None for what is not selected."""
+        if is_score(span):
+            return self._encode_score(span)
         found = self._selected(span)
         return None if found is None else encode_request(told(found, self._before_mapping))
 
     def encode_deferred(self, deferred: bytes) -> bytes | None:
-        """One OTLP request of one span, mapped for Langfuse. Raises ValueError for what :meth:`defer` did not give."""
+        """The same as :meth:`encode`. Raises ValueError for what :meth:`defer` did not give."""
+        if deferred.startswith(MARK):
+            return deferred
+        from otel_llm.delivery.otlp_reading import decode_request  # protobuf takes long to load, and is seldom needed
+
         (span,) = decode_request(deferred)
-        return self._encode(span)
+        return record_of(span, self._mapping, self._media_mode)
 
     def _selected(self, span: ReadableSpan) -> ReadableSpan | None:
-        """With what is known of its trace."""
-        if is_score(span):
-            return span if self.selection.route.leads_here(span) else None
+        """The span with what is known of its trace."""
         span = with_plain_values(span)
         return self._traces.completed(span) if self.selection.wants(span) else None
 
-    def _encode(self, span: ReadableSpan) -> bytes | None:
-        return self._encode_score(span) if is_score(span) else record_of(span, self._mapping, self._media_mode)
-
     def _encode_score(self, span: ReadableSpan) -> bytes | None:
+        if not self.selection.route.leads_here(span):
+            return None
         if self._settings.has_keys:
             return self.scores.encode(span)
         self.selection.left_out[_NO_KEYS_FOR_SCORES] += 1

@@ -38,8 +38,7 @@ def score_span(score: Mapping[str, Any], resource: Resource, project: str | None
 
 def is_score(span: ReadableSpan) -> bool:
     """Whether a span is one that :func:`score_span` made."""
-    scope = span.instrumentation_scope
-    return scope is not None and scope.name == _SCOPE.name
+    return span.instrumentation_scope is _SCOPE
 
 
 def score_record(span: ReadableSpan, settings: MappingSettings) -> bytes:
