@@ -28,10 +28,13 @@ _Origin = tuple[Resource, InstrumentationScope | None, bytes, bytes, bytes]
 _origins: dict[tuple[int, int], _Origin] = {}
 
 
-def encode_request(span: ReadableSpan) -> bytes:
-    """A request with one span. Requests concatenate: many of them, joined, are one request."""
+def encode_request(span: ReadableSpan, *, strict: bool = False) -> bytes:
+    """A request with one span. Requests concatenate: many of them, joined, are one request.
+
+    ``strict`` as for :func:`~otel_llm.delivery.otlp_values.attributes`, of the span, its events and links.
+    """
     _, _, resource, scope, scope_schema = _origin(span.resource, span.instrumentation_scope)
-    pieces = _span(span)
+    pieces = _span(span, strict)
     span_size = sum(map(len, pieces))
     span_head = b"\x12" + varint(span_size)
     group_size = len(scope) + len(span_head) + span_size + len(scope_schema)
@@ -62,7 +65,7 @@ def _encoded_origin(resource: Resource, scope: InstrumentationScope | None) -> t
     return encoded_resource, encoded_scope, _text(b"\x1a", scope.schema_url)
 
 
-def _span(span: ReadableSpan) -> list[bytes]:
+def _span(span: ReadableSpan, strict: bool) -> list[bytes]:
     context, parent = span.context, span.parent
     if context is None:
         raise ValueError("a span without a context has no id")
@@ -74,11 +77,11 @@ def _span(span: ReadableSpan) -> list[bytes]:
         b"\x30" + varint(span.kind.value + 1),
         _time(b"\x39", span.start_time),
         _time(b"\x41", span.end_time),
-        *attributes(b"\x4a", span.attributes),
+        *attributes(b"\x4a", span.attributes, strict=strict),
         _count(b"\x50", span.dropped_attributes),
-        *_events(span.events),
+        *_events(span.events, strict),
         _count(b"\x60", span.dropped_events),
-        *_links(span.links),
+        *_links(span.links, strict),
         _count(b"\x70", span.dropped_links),
         _status(span.status),
         b"\x85\x01",
@@ -86,23 +89,23 @@ def _span(span: ReadableSpan) -> list[bytes]:
     ]
 
 
-def _events(events: Iterable[Event]) -> Iterable[bytes]:
+def _events(events: Iterable[Event], strict: bool) -> Iterable[bytes]:
     for event in events:
         body = (
             _time(b"\x09", event.timestamp),
             _text(b"\x12", event.name),
-            *attributes(b"\x1a", event.attributes),
+            *attributes(b"\x1a", event.attributes, strict=strict),
             _count(b"\x20", event.dropped_attributes),
         )
         yield message(b"\x5a", b"".join(body))
 
 
-def _links(links: Iterable[Link]) -> Iterable[bytes]:
+def _links(links: Iterable[Link], strict: bool) -> Iterable[bytes]:
     """Without their trace states, as the official encoder leaves them out."""
     for link in links:
         body = (
             _ids(b"\x0a", link.context, b"\x12"),
-            *attributes(b"\x22", link.attributes),
+            *attributes(b"\x22", link.attributes, strict=strict),
             _count(b"\x28", link.dropped_attributes),
             b"\x35",
             _flags(link.context),

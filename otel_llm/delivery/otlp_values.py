@@ -35,10 +35,11 @@ def message(tag: bytes, body: bytes) -> bytes:
     return tag + varint(len(body)) + body
 
 
-def attributes(tag: bytes, given: Mapping[str, Any] | None) -> list[bytes]:
+def attributes(tag: bytes, given: Mapping[str, Any] | None, *, strict: bool = False) -> list[bytes]:
     """One ``KeyValue`` field for each attribute, in pieces to be joined, so that a long text is copied only once.
 
-    An attribute that OTLP cannot carry (an integer of more than 64 bits, text that UTF-8 cannot tell) is left out.
+    An attribute that OTLP cannot carry (an integer of more than 64 bits, text that UTF-8 cannot tell) is left out, or, with
+    ``strict``, raises an AttributeError, TypeError, ValueError or RecursionError.
     """
     pieces: list[bytes] = []
     for name, value in (given or {}).items():
@@ -49,7 +50,8 @@ def attributes(tag: bytes, given: Mapping[str, Any] | None) -> list[bytes]:
                 head, content = _any_value(value)
                 pieces += (tag, _key_value_head(name, len(head) + len(content)), head, content)
         except (AttributeError, TypeError, ValueError, RecursionError):
-            continue
+            if strict:
+                raise
     return pieces
 
 

@@ -33,7 +33,7 @@ from otel_llm_langfuse.otlp import record_of
 from otel_llm_langfuse.plain_values import with_plain_values
 from otel_llm_langfuse.projects import settings_of_projects
 from otel_llm_langfuse.score_batches import ScoreBatches
-from otel_llm_langfuse.score_records import MARK, is_score
+from otel_llm_langfuse.score_records import is_score
 from otel_llm_langfuse.selection import Selection
 from otel_llm_langfuse.sent_traces import SentTraces
 from otel_llm_langfuse.settings import LangfuseSettings
@@ -99,16 +99,21 @@ class LangfuseDestination:
         return None if found is None else record_of(found, self._mapping, self._media_mode)
 
     def defer(self, span: ReadableSpan) -> bytes | None:
-        """The span as it is, but for content that Langfuse is not to have, or a score; None for what is not selected."""
+        """The span as it is, but for content that Langfuse is not to have; the record where OTLP cannot carry it as it is."""
         if is_score(span):
-            return self._encode_score(span)
+            return _finished(self._encode_score(span))
         found = self._selected(span)
-        return None if found is None else encode_request(told(found, self._before_mapping))
+        if found is None:
+            return None
+        try:
+            return encode_request(told(found, self._before_mapping), strict=True)
+        except (AttributeError, TypeError, ValueError, RecursionError):
+            return _finished(record_of(found, self._mapping, self._media_mode))
 
     def encode_deferred(self, deferred: bytes) -> bytes | None:
         """The same as :meth:`encode`. Raises ValueError for what :meth:`defer` did not give."""
-        if deferred.startswith(MARK):
-            return deferred
+        if deferred.startswith(_FINISHED):
+            return deferred.removeprefix(_FINISHED)
         from otel_llm.delivery.otlp_reading import decode_request  # protobuf takes long to load, and is seldom needed
 
         (span,) = decode_request(deferred)
@@ -186,6 +191,8 @@ class LangfuseDestination:
         return self._client
 
 
+#: Begins a record among spans that are put off.
+_FINISHED: Final = b"\0"
 _HEADERS: Final = {
     "content-type": "application/x-protobuf",
     "content-encoding": "gzip",
@@ -193,6 +200,10 @@ _HEADERS: Final = {
     "x-langfuse-sdk-version": __version__,
     "x-langfuse-ingestion-version": "4",
 }
+
+
+def _finished(record: bytes | None) -> bytes | None:
+    return None if record is None else _FINISHED + record
 
 
 def _auth(settings: LangfuseSettings) -> httpx.Auth:

@@ -20,8 +20,12 @@ NAMES = sorted(
     {
         value
         for module in (sc, lf)
-        for value in vars(module).values()
-        if isinstance(value, str) and "." in value and " " not in value and value != sc.TOLD_BY  # such a span is not sent
+        for constant, value in vars(module).items()
+        if constant.isupper()
+        and isinstance(value, str)
+        and "." in value
+        and " " not in value
+        and value != sc.TOLD_BY  # such a span is not sent
     }
     | {
         "gen_ai.prompt.variable.x",
