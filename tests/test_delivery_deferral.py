@@ -97,18 +97,20 @@ def deliver(settings: SpoolSettings, clock: Clock) -> Iterator[Callable[..., Del
 
 
 def offer_late(delivery: Delivery, clock: Clock, *names: str) -> None:
-    """Spans that have waited for a second when the writer comes to them."""
+    """Spans that have waited too long when the writer comes to them."""
     held = delivery._intake
     with held._lock:  # the writer does not see one before all are there
         for name in names:
             assert delivery.offer(ReadableSpan(name))
-        clock.now += 1.0
+        clock.now += 0.1
 
 
 def test_what_has_waited_too_long_is_stored_as_it_is_and_encoded_later(deliver: Callable[..., Delivery], clock: Clock) -> None:
     destination = Slow(clock)
     delivery = deliver(destination)
     assert isinstance(destination, SupportsDeferral)
+    delivery.open()
+    assert delivery.flush(LONG_S)  # the next look at what others have left is some time away now
     offer_late(delivery, clock, "a", "b")
     assert delivery.flush(LONG_S)
     assert destination.sent == [b"later a", b"later b"]

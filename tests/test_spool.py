@@ -128,6 +128,7 @@ def test_what_others_have_put_off_can_be_found(open_spool: Open) -> None:
     for spool in (mine, theirs, elsewhere):
         spool.append([b"a"], deferred=True)
     theirs.append([b"b"])
+    open_spool(writer="w4").append([b"c"])
     assert mine.others_that_deferred() == ["w2"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +24,8 @@ from otel_llm_langfuse import LangfuseDestination, LangfuseSettings, annotate, s
 
 MODES = ["full", "truncated", "hash", "none"]
 KEY = "sk-proj-abcdefghijklmnopqrstuvwxyz0123456789"
-PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+#: Longer than a text may be in mode ``truncated``.
+IMAGE = base64.b64encode(bytes(range(256)) * 40).decode()
 
 
 def destination(content: str = "full") -> LangfuseDestination:
@@ -76,13 +78,13 @@ def test_any_span(attributes: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("content", MODES)
 def test_media_and_secrets(content: str) -> None:
-    image = {"type": "blob", "modality": "image", "mime_type": "image/png", "content": PIXEL}
+    image = {"type": "blob", "modality": "image", "mime_type": "image/png", "content": IMAGE}
     question = {"type": "text", "content": f"My key is {KEY}. " + "What is this? " * 1_000}
     span = make_span(
         {
             sc.OPERATION_NAME: sc.CHAT,
             sc.INPUT_MESSAGES: said("user", question, image),
-            sc.OUTPUT_MESSAGES: said("assistant", {"type": "text", "content": "A pixel."}),
+            sc.OUTPUT_MESSAGES: said("assistant", {"type": "text", "content": "An image."}),
         },
         events=(Event("exception", {"exception.message": f"{KEY} was refused"}, 5),),
         error=f"{KEY} was refused",
