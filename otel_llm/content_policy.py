@@ -84,10 +84,11 @@ class ContentPolicy:
             return given
         failed = failures()
         self._memory.prepare(self.mask.active_function)
+        bare = self.mode is ContentMode.NONE
         told = {
-            name: self._attribute(role, name, value)
+            name: value if isinstance(value, _NO_TEXTS) else self._attribute(role_of(name), name, value)
             for name, value in given.items()
-            if (role := self._kept_role(name)) is not None
+            if not (bare and self.withholds(name))
         }
         if failures() != failed:  # what was made of a text then is not to stay
             self._memory.forget()
@@ -95,18 +96,14 @@ class ContentPolicy:
 
     def withholds(self, name: str) -> bool:
         """Whether the attribute ``name`` is content and no content is wanted."""
-        return self._kept_role(name) is None
+        return self.mode is ContentMode.NONE and role_of(name) in (Role.MESSAGES, Role.DATA)
 
     def text(self, text: str) -> str:
         """A text that is no content, such as what an error says: masked."""
         return self.mask(text) if self.mask.active else text
 
-    def _kept_role(self, name: str) -> Role | None:
-        role = role_of(name)
-        return None if self.mode is ContentMode.NONE and role in (Role.MESSAGES, Role.DATA) else role
-
     def _attribute(self, role: Role, name: str, value: Any) -> Any:
-        if role is Role.NAME or isinstance(value, _NO_TEXTS):
+        if role is Role.NAME:
             return value
         if role is Role.OTHER:
             return self._masked(role).told(value)

@@ -32,10 +32,10 @@ class Masked:
         """``value`` so."""
         if isinstance(value, str):
             return value if is_file(value) else self.mask(value)
-        if isinstance(value, Mapping):
-            return {self.mask_name(str(key)): self._member(key, item) for key, item in value.items()}
         if isinstance(value, list | tuple):
             return [self.told(item) for item in value]
+        if isinstance(value, Mapping):
+            return {self.mask_name(str(key)): self._member(key, item) for key, item in value.items()}
         if isinstance(value, int) and value > _LONG_NUMBER:
             masked = self.mask(str(value))
             return value if masked == str(value) else masked

@@ -24,9 +24,9 @@ _SILENCE_S: Final = 60.0
 #: Characters that end many literals, and are seldom in prose.
 _SEPARATORS: Final = ("-", "_")
 #: Others that are seldom in prose, the rarest first.
-_RARE: Final = "JK9zx/-@"
-#: Marks are few if they have at least so many characters each.
-_SPARSE: Final = 40
+_RARE: Final = "JK9zx/-@A"
+#: Looking at what is before a mark takes as long as looking for a literal among so many characters.
+_SPARSE: Final = 320
 
 
 class _Process:
@@ -127,31 +127,31 @@ class _Group(NamedTuple):
 
     mark: str
     rows: tuple[Row, ...]
-    #: What comes before the mark in each, where each ends with it.
+    #: What comes before the mark in each, where that is known.
     ends: tuple[str, ...]
 
 
 def _mark(literal: str) -> str:
     """To look for one character is many times faster than to look for several: the one that fewest texts have, if there is one."""
+    if literal.endswith(_SEPARATORS):
+        return literal[-1]
     return next((mark for mark in _RARE if mark in literal), literal)
+
+
+def _end(literal: str) -> str:
+    """The most that a literal has before one of its marks, back to the mark before."""
+    mark = _mark(literal)
+    return max(literal.split(mark)[:-1], key=len) if mark else ""
 
 
 @functools.cache
 def _groups(kinds: frozenset[Kind]) -> tuple[_Group, ...]:
-    ending: dict[str, list[Row]] = {}
-    others: dict[str, list[Row]] = {}
+    found: dict[tuple[str, bool], list[Row]] = {}
     for row in (row for row in ROWS if row.kind in kinds):
-        last = row.literal[-1:]
-        if last in _SEPARATORS:
-            ending.setdefault(last, []).append(row)
-        else:
-            others.setdefault(_mark(row.literal), []).append(row)
-    return (
-        *(
-            _Group(mark, tuple(rows), tuple(row.literal[:-1].rpartition(mark)[2] for row in rows))
-            for mark, rows in ending.items()
-        ),
-        *(_Group(mark, tuple(rows), ()) for mark, rows in others.items()),
+        found.setdefault((_mark(row.literal), bool(_end(row.literal))), []).append(row)
+    return tuple(
+        _Group(mark, tuple(rows), tuple(_end(row.literal) for row in rows) if has_ends else ())
+        for (mark, has_ends), rows in found.items()
     )
 
 
@@ -166,7 +166,7 @@ def _candidates(text: str, kinds: frozenset[Kind]) -> list[Row]:
 
 def _possible(group: _Group, text: str) -> Sequence[Row]:
     """Those of a group whose ends come before a mark in ``text``. Where marks are many, looking at each takes longer than it saves."""
-    if not group.ends or text.count(group.mark) * _SPARSE > len(text):
+    if not group.ends or text.count(group.mark) * _SPARSE > len(text) * len(group.rows):
         return group.rows
     before = [piece for piece in text.split(group.mark) if piece.endswith(group.ends)]
     if not before:

@@ -509,3 +509,14 @@ def test_genai_spans_are_known_by_what_they_have_from_the_start(attributes: dict
 def test_a_name_of_thousands_of_dots_is_told_as_far_as_it_goes() -> None:
     made = told({"gen_ai.prompt.0.content": "Why?", f"gen_ai.prompt.0.x{'.a' * 5000}": 1})
     assert made == {sc.INPUT_MESSAGES: [said("user", "Why?")]}
+
+
+def test_of_two_names_for_a_session_the_first_one_counts_in_every_process() -> None:
+    prefix = "traceloop.association.properties."
+    asked = {f"{prefix}{name}": name for name in ("thread_id", "plan", "sessionId", "tier", "session_id")}
+    told = conventional(ReadableSpan("chat", attributes=asked))
+    assert told["session.id"] == "thread_id"
+    assert [name for name in told if name.startswith("otel_llm.metadata.")] == [
+        "otel_llm.metadata.plan",
+        "otel_llm.metadata.tier",
+    ]

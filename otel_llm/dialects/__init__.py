@@ -25,8 +25,9 @@ from otel_llm.dialects import (
 from otel_llm.dialects.reading import Reading
 from otel_llm.version import SCOPE
 
-#: What each adds to the attributes so far, in this order: where two tell the same, the first one counts.
-_DIALECTS: Final[tuple[Callable[[Mapping[str, Any], ReadableSpan], Reading], ...]] = (
+#: What each adds to the attributes so far (None if it knows none of them), in this order: where two tell
+#: the same, the first one counts.
+_DIALECTS: Final[tuple[Callable[[Mapping[str, Any], ReadableSpan], Reading | None], ...]] = (
     message_events.read,
     openinference.read,
     openllmetry.read,
@@ -52,6 +53,8 @@ def conventional(span: ReadableSpan) -> Mapping[str, Any]:
         return told
     for read in _DIALECTS:
         reading = read(told, span)
+        if reading is None:
+            continue
         for name in reading.spent:
             told.pop(name, None)
         for name, value in reading.told.items():

@@ -19,11 +19,11 @@ _SIDES: Final = (
 )
 
 
-def read(given: Mapping[str, Any], span: ReadableSpan) -> Reading:
+def read(given: Mapping[str, Any], span: ReadableSpan) -> Reading | None:
     """Both sides. Name, version and variables of a managed prompt, under the same prefix, are none of this."""
-    reading = Reading()
     if not under(given, "gen_ai.prompt", "gen_ai.completion"):
-        return reading
+        return None
+    reading = Reading()
     for prefix, name, role in _SIDES:
         found = _flattened(given, prefix, role)
         if not found and prefix in given:

@@ -29,11 +29,11 @@ _WHOLE: Final = {
 }
 
 
-def read(given: Mapping[str, Any], span: ReadableSpan) -> Reading:
+def read(given: Mapping[str, Any], span: ReadableSpan) -> Reading | None:
     """What the events tell; most spans have none."""
-    reading = Reading()
     if not span.events:
-        return reading
+        return None
+    reading = Reading()
     for event in span.events:
         if event.name == _DETAILS:
             reading.told |= event.attributes or {}

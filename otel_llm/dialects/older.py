@@ -128,11 +128,11 @@ _NAMES: Final[Mapping[str, tuple[Read, tuple[str, ...]]]] = {
 _OLD: Final = frozenset(old for _, olds in _NAMES.values() for old in olds)
 
 
-def read(given: Mapping[str, Any], span: ReadableSpan) -> Reading:
+def read(given: Mapping[str, Any], span: ReadableSpan) -> Reading | None:
     """The first usable value under any of the older names; all of them are spent."""
-    reading = Reading()
     if _OLD.isdisjoint(given):
-        return reading
+        return None
+    reading = Reading()
     for name, (as_told, olds) in _NAMES.items():
         for old in olds:
             if old in given:

@@ -51,10 +51,10 @@ _FLAT: Final = (
 )
 
 
-def read(given: Mapping[str, Any], span: ReadableSpan) -> Reading:
+def read(given: Mapping[str, Any], span: ReadableSpan) -> Reading | None:
     """A span with a kind of OpenInference's; nothing of any other."""
     if KIND not in given:
-        return Reading()
+        return None
     kind = str(given[KIND]).upper()
     content = _CONTENT.get(kind, _of_a_call)(given)  # some agents tell messages, too
     told = {sc.OPERATION_NAME: _OPERATIONS.get(kind), **_who(given), **content}

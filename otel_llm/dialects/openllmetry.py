@@ -43,10 +43,10 @@ _WHO: Final = {
 }
 
 
-def read(given: Mapping[str, Any], span: ReadableSpan) -> Reading:
+def read(given: Mapping[str, Any], span: ReadableSpan) -> Reading | None:
     """Entities, what they are associated with, the type of a request and the functions it offers."""
     if not under(given, "traceloop.", "llm.request."):
-        return Reading()
+        return None
     functions = elements_of(given, "llm.request.functions")
     told = {
         sc.OPERATION_NAME: _REQUESTS.get(str(given.get("llm.request.type", "")).lower()),
@@ -76,7 +76,7 @@ def _entity(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _associated(given: Mapping[str, Any]) -> dict[str, Any]:
     told: dict[str, Any] = {}
-    for name in under(given, _ASSOCIATED):
+    for name in (name for name in given if name.startswith(_ASSOCIATED)):  # in their order: the first one counts
         key, value = name.removeprefix(_ASSOCIATED), given[name]
         who = _WHO.get(key)
         if who is None:

@@ -17,8 +17,10 @@ _CHUNKS: Final = frozenset({"First Token Stream Event", "gen_ai.content.completi
 _NS_PER_S: Final = 1_000_000_000
 
 
-def read(given: Mapping[str, Any], span: ReadableSpan) -> Reading:
+def read(given: Mapping[str, Any], span: ReadableSpan) -> Reading | None:
     """Seconds to the first chunk, which also tells that the call was streamed; the type of the exception that ended a span."""
+    if not span.events:
+        return None
     reading = Reading()
     arrived = next((event.timestamp for event in span.events if event.name in _CHUNKS), None)
     if arrived is not None and span.start_time is not None and arrived >= span.start_time:

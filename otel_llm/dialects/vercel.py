@@ -15,11 +15,11 @@ from otel_llm.protocols.values import text
 _OPERATION: Final = "ai.operationId"
 
 
-def read(given: Mapping[str, Any], span: ReadableSpan) -> Reading:
+def read(given: Mapping[str, Any], span: ReadableSpan) -> Reading | None:
     """Operation, model, tokens and timing, and what tools were given; Langfuse reads the rest under its own names."""
     operation = given.get(_OPERATION)
     if not isinstance(operation, str):
-        return Reading()
+        return None
     waited_ms = real(given.get("ai.response.msToFirstChunk"))
     told = {
         sc.OPERATION_NAME: _operation(operation),

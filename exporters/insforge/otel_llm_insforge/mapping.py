@@ -50,10 +50,12 @@ def map_span(span: ReadableSpan, options: MappingOptions = _DEFAULTS) -> list[Ro
     context, given = span.context, conventional(span)
     if context is None or not text(given.get(sc.OPERATION_NAME)) or sc.TOLD_BY in given:
         return []
-    span, given = told_around_attributes(span, options.content), options.content.applied(given)
     root = given.get(sc.PIPELINE_ID)
+    if not is_span_id(root) and options.orphans == "skip":
+        return []
+    span, given = told_around_attributes(span, options.content), options.content.applied(given)
     if not is_span_id(root):
-        return _orphan_rows(span, given, context, options) if options.orphans == "synthesize" else []
+        return _orphan_rows(span, given, context, options)
     primary = given.get(sc.PIPELINE_PRIMARY) is not False
     trace = trace_uuid(context.trace_id) if primary else span_uuid(context.trace_id, str(root))
     if root == format_span_id(context.span_id):

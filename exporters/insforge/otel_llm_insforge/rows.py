@@ -87,8 +87,12 @@ def encode_columns(row: Row) -> bytes:
     return _json(row.columns)
 
 
+#: Made once: ``json.dumps`` makes one for each value that is not written in its own defaults.
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
 def _json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    return _ENCODER.encode(value).encode()
 
 
 def read_row(table: str, stored: Mapping[str, Any]) -> Row:

@@ -15,19 +15,19 @@ from otel_llm_langfuse.readers import as_amount, as_count, as_text, parsed_json,
 
 _LONGEST_TRACE_NAME: Final = 1000
 _METADATA: Final = (names.METADATA_PREFIX, names.TRACE_METADATA_PREFIX)
+#: Values that OTLP can always carry.
+_FITTING: Final = bool | float
 
 
 def conform(attributes: Mapping[str, Any]) -> dict[str, AttributeValue]:
     """``attributes`` in types and values that OTLP and Langfuse take; what cannot be made so is left out."""
     taken: dict[str, AttributeValue] = {}
     for name, given in attributes.items():
-        rule = _RULES.get(name)
+        rule = _RULES.get(name, _sendable)
         value = unquoted(given) if name.startswith(_METADATA) else given
-        if rule is None and type(value) is str and value.isascii() and name.isascii():
-            taken[name] = value
-        elif (checked := (rule or _sendable)(value)) is not None:
+        if (checked := rule(value)) is not None:
             taken[encodable(name)] = checked
-    if not {names.PROMPT_NAME, names.PROMPT_VERSION} <= taken.keys():
+    if (names.PROMPT_NAME in taken) != (names.PROMPT_VERSION in taken):
         taken.pop(names.PROMPT_NAME, None)
         taken.pop(names.PROMPT_VERSION, None)
     return taken
@@ -88,7 +88,7 @@ def _sendable(value: Any) -> AttributeValue | None:
     """A value as it is, but for what OTLP cannot carry."""
     if isinstance(value, str):
         return encodable(value)
-    if isinstance(value, bool | float) or value is None:
+    if value is None or isinstance(value, _FITTING):
         return value
     if isinstance(value, int):
         return value if -(2**63) <= value < 2**63 else str(value)

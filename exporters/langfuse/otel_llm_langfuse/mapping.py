@@ -19,10 +19,10 @@ from otel_llm_langfuse.cost import call_cost
 from otel_llm_langfuse.generation import first_chunk_attributes, prompt_attributes
 from otel_llm_langfuse.kinds import GENERATION, MODEL_CALLS, TOOL, is_opaque_agent, observation_type, sums_up
 from otel_llm_langfuse.level import failed, level_attributes
-from otel_llm_langfuse.metadata import metadata, names_a_prompt
+from otel_llm_langfuse.metadata import metadata, prompt_names
 from otel_llm_langfuse.parameters import RAW_MODEL, RAW_NO_PARAMETERS, model_attributes
 from otel_llm_langfuse.payload import payload
-from otel_llm_langfuse.readers import Given, text
+from otel_llm_langfuse.readers import Given, names_under, text
 from otel_llm_langfuse.trace import trace_attributes
 from otel_llm_langfuse.tree import Place
 from otel_llm_langfuse.usage import RAW_PREFIXES, is_known, read_usage, usage_details
@@ -55,7 +55,7 @@ def map_span(span: ReadableSpan, settings: MappingSettings) -> dict[str, Attribu
 def mapped(span: ReadableSpan, given: Given, settings: MappingSettings, place: Place) -> dict[str, AttributeValue]:
     """The same from the attributes in the conventions' form, with the content that Langfuse is to have, for the ``place`` it has."""
     kind = observation_type(given)
-    explicit = conform({name: value for name, value in given.items() if name.startswith(names.PREFIX) and name not in _MERGED})
+    explicit = conform({name: given[name] for name in names_under(given, names.PREFIX) if name not in _MERGED})
     content = payload(given)
     computed = {
         names.TYPE: kind,
@@ -68,10 +68,10 @@ def mapped(span: ReadableSpan, given: Given, settings: MappingSettings, place: P
         **_consumption(span, given, kind, explicit),
     }
     told = {**conform(computed), **explicit}
-    dropped = {*content.carried, *_unsafe(given, kind, told)}
+    dropped = {*content.carried, *_unsafe(given, kind, told), *names_under(given, names.PREFIX, _OURS)}
     if is_opaque_agent(span, given):
         dropped.add(sc.OPERATION_NAME)  # Langfuse counts nothing of a span that says invoke_agent
-    kept = {name: value for name, value in given.items() if name not in dropped and not name.startswith((names.PREFIX, _OURS))}
+    kept = {name: value for name, value in given.items() if name not in dropped}
     return {**conform(kept), **told}
 
 
@@ -97,15 +97,15 @@ def _consumption(span: ReadableSpan, given: Given, kind: str, explicit: Mapping[
 
 def _unsafe(given: Given, kind: str, told: Mapping[str, Any]) -> set[str]:
     """Attributes that Langfuse would read in place of what it is told, or misread."""
-    unsafe = {name for name in given if names_a_prompt(name)}
+    unsafe = set(prompt_names(given))
     if kind != TOOL:
         unsafe.add(sc.TOOL_NAME)  # it would replace the span's name
     if names.USAGE_DETAILS not in told:
-        unsafe |= {name for name in given if name.startswith(RAW_PREFIXES)}
+        unsafe.update(names_under(given, *RAW_PREFIXES))
     if names.COST_DETAILS not in told:
-        unsafe |= set(RAW_COST)
+        unsafe.update(RAW_COST)
     if names.MODEL_PARAMETERS not in told:
-        unsafe |= set(RAW_NO_PARAMETERS)
+        unsafe.update(RAW_NO_PARAMETERS)
     if names.MODEL not in told:
-        unsafe |= set(RAW_MODEL)
+        unsafe.update(RAW_MODEL)
     return unsafe

@@ -11,23 +11,24 @@ from otel_llm import semconv as sc
 from otel_llm.content import json_text
 from otel_llm_langfuse import names
 from otel_llm_langfuse.level import exception_of
-from otel_llm_langfuse.readers import Given, text, texts
+from otel_llm_langfuse.readers import Given, names_under, text, texts
 from otel_llm_langfuse.times import iso
 
 _PLAIN: Final = {
-    "agent_name": (sc.AGENT_NAME,),
-    "provider": (sc.PROVIDER_NAME,),
-    "upstream_provider": (sc.UPSTREAM_PROVIDER,),
-    "response_id": (sc.RESPONSE_ID,),
-    "stream": (sc.REQUEST_STREAM,),
-    "error_type": (sc.ERROR_TYPE,),
-    "ending": (sc.ENDING,),
-    "model_source": (sc.MODEL_SOURCE,),
-    "model_default": (sc.MODEL_DEFAULT,),
-    "model_set_by": (sc.MODEL_SET_BY,),
-    "model_fallback_from": (sc.MODEL_FALLBACK_FROM,),
+    "agent_name": sc.AGENT_NAME,
+    "provider": sc.PROVIDER_NAME,
+    "upstream_provider": sc.UPSTREAM_PROVIDER,
+    "response_id": sc.RESPONSE_ID,
+    "stream": sc.REQUEST_STREAM,
+    "error_type": sc.ERROR_TYPE,
+    "ending": sc.ENDING,
+    "model_source": sc.MODEL_SOURCE,
+    "model_default": sc.MODEL_DEFAULT,
+    "model_set_by": sc.MODEL_SET_BY,
+    "model_fallback_from": sc.MODEL_FALLBACK_FROM,
 }
 
+_PROMPT: Final = "gen_ai.prompt."
 _PROMPT_VARIABLE: Final = "gen_ai.prompt.variable."
 #: Beginnings of the names of events that are told otherwise: exceptions, messages, chunks.
 _TOLD_OTHERWISE: Final = ("exception", "gen_ai.", "llm.content.", "First Token Stream Event")
@@ -36,18 +37,19 @@ _MOST_EVENTS: Final = 100
 
 def metadata(span: ReadableSpan, given: Given) -> dict[str, str]:
     """Attribute names to texts."""
-    found: dict[str, Any] = {key: text(given, *sources) for key, sources in _PLAIN.items()}
+    found: dict[str, Any] = {key: text(given, name) for key, name in _PLAIN.items() if name in given}
     found["finish_reasons"] = ",".join(texts(given, sc.RESPONSE_FINISH_REASONS))
     found["links"] = _links(span)
     found["events"] = _events(span)
     found |= {f"exception.{key}": value for key, value in exception_of(span).items()}
-    found |= {name.removeprefix("gen_ai."): text(given, name) for name in given if names_a_prompt(name)}
+    found |= {name.removeprefix("gen_ai."): text(given, name) for name in prompt_names(given)}
     return {f"{names.METADATA_PREFIX}{key}": value for key, value in found.items() if value}
 
 
-def names_a_prompt(name: str) -> bool:
-    """Whether an attribute tells a prompt's name, version or variables; TraceLoop keeps messages under the same prefix."""
-    return name in (sc.PROMPT_NAME, sc.PROMPT_VERSION) or name.startswith(_PROMPT_VARIABLE)
+def prompt_names(given: Given) -> list[str]:
+    """The attributes that tell a prompt's name, version or variables; TraceLoop keeps messages under the same prefix."""
+    told = (sc.PROMPT_NAME, sc.PROMPT_VERSION)
+    return [name for name in names_under(given, _PROMPT) if name in told or name.startswith(_PROMPT_VARIABLE)]
 
 
 def _events(span: ReadableSpan) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from otel_llm import semconv as sc
 from otel_llm.content import json_text
 from otel_llm_langfuse import names
-from otel_llm_langfuse.readers import Given, text
+from otel_llm_langfuse.readers import Given, names_under, text
 
 #: Attributes in which Langfuse's server looks for a model.
 RAW_MODEL: Final = (sc.REQUEST_MODEL, sc.RESPONSE_MODEL, "ai.model.id", "llm.response.model", "llm.model_name", "model")
@@ -39,9 +39,9 @@ def service_tier(given: Given) -> str | None:
 
 def _parameters(given: Given) -> dict[str, Any]:
     parameters = {
-        name.removeprefix(sc.REQUEST_PREFIX): _plain(value)
-        for name, value in given.items()
-        if name.startswith(sc.REQUEST_PREFIX) and name != sc.REQUEST_MODEL and name not in RAW_NO_PARAMETERS
+        name.removeprefix(sc.REQUEST_PREFIX): _plain(given[name])
+        for name in names_under(given, sc.REQUEST_PREFIX)
+        if name != sc.REQUEST_MODEL and name not in RAW_NO_PARAMETERS
     }
     tier = service_tier(given)
     return parameters if tier is None else {**parameters, "service_tier": tier}

@@ -17,6 +17,7 @@ from otel_llm.delivery.log_limit import LogLimit
 from otel_llm.errors import ConfigurationError
 from otel_llm.projects import client_key, name_project, named_project
 from otel_llm_langfuse.in_use import InUse
+from otel_llm_langfuse.resources import told_by
 from otel_llm_langfuse.settings import VARIABLES, LangfuseSettings
 
 _logger = logging.getLogger(__name__)
@@ -117,7 +118,7 @@ class Route:
 
     def leads_here(self, span: ReadableSpan) -> bool:
         """Whether ``span`` is this destination's. One that is nobody's is counted, and logged once a minute."""
-        answer = self._answer(span, named_project(span.resource.attributes))
+        answer = self._answer(span, told_by(span.resource.attributes).project)
         if isinstance(answer, bool):
             return answer
         self.astray += 1
@@ -127,7 +128,7 @@ class Route:
 
     def owns(self, span: ReadableSpan, resource: Resource) -> bool:
         """The same, of a span of this ``resource``, without a trace in count or log."""
-        return self._answer(span, named_project(resource.attributes)) is True
+        return self._answer(span, told_by(resource.attributes).project) is True
 
     def close(self) -> None:
         """Take no more spans."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from functools import lru_cache
+from typing import Any, Final, TypeAlias
 
 from pydantic_core import from_json
 
@@ -13,6 +14,19 @@ from otel_llm.content import json_text
 Given: TypeAlias = Mapping[str, Any]
 
 _INT64_MAX = 2**63 - 1
+#: Made once: a union made for each value takes longer than all else that is done with it.
+_NUMBER: Final = int | float | str
+
+
+def names_under(given: Given, *prefixes: str) -> tuple[str, ...]:
+    """The names that begin with one of the prefixes."""
+    return _names_under(tuple(given), prefixes)
+
+
+@lru_cache(maxsize=1024)
+def _names_under(names: tuple[str, ...], prefixes: tuple[str, ...]) -> tuple[str, ...]:
+    """Kept, for the spans of an application have the same few sets of names again and again."""
+    return tuple(name for name in names if name.startswith(prefixes))
 
 
 def text(given: Given, *names: str) -> str | None:
@@ -42,6 +56,8 @@ def amount(given: Given, *names: str) -> float | None:
 def texts(given: Given, name: str) -> list[str]:
     """A list of texts: an array, the JSON text of one, or words with commas between them."""
     value = given.get(name)
+    if value is None:
+        return []
     if isinstance(value, str):
         parsed = parsed_json(value) if value.lstrip().startswith("[") else None
         value = parsed if isinstance(parsed, list) else [word.strip() for word in value.split(",")]
@@ -61,6 +77,8 @@ def as_text(value: Any) -> str | None:
 
 def as_count(value: Any) -> int | None:
     """A whole number from 0 to the largest that OTLP carries."""
+    if type(value) is int:
+        return value if 0 <= value <= _INT64_MAX else None
     number = as_amount(value)
     if number is None or not number.is_integer():
         return None
@@ -70,7 +88,7 @@ def as_count(value: Any) -> int | None:
 
 def as_amount(value: Any) -> float | None:
     """A finite number that is not negative."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    if isinstance(value, bool) or not isinstance(value, _NUMBER):
         return None
     try:
         number = float(value)

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from otel_llm import semconv as sc
 from otel_llm_langfuse import names
-from otel_llm_langfuse.readers import Given, text, texts
+from otel_llm_langfuse.readers import Given, names_under, text, texts
+from otel_llm_langfuse.resources import ENVIRONMENT, told_by
 
-_ENVIRONMENT: Final = (names.ENVIRONMENT, "deployment.environment.name", "deployment.environment")
 _LONGEST_ENVIRONMENT: Final = 40
 #: What the tags of a span are told by.
 TAGGING: Final = frozenset({names.TRACE_TAGS, names.TRACE_TAGS_OLD, sc.TAGS, sc.AGENT_NAME})
@@ -18,14 +18,15 @@ TAGGING: Final = frozenset({names.TRACE_TAGS, names.TRACE_TAGS_OLD, sc.TAGS, sc.
 
 def trace_attributes(given: Given, resource: Given, *, environment: str | None, release: str | None) -> dict[str, Any]:
     """Trace attributes of one span. ``environment`` and ``release`` come from the settings and win over the resource's."""
+    common = told_by(resource)
     known: dict[str, Any] = {
         sc.USER_ID: text(given, sc.USER_ID),
         sc.SESSION_ID: text(given, sc.SESSION_ID, sc.CONVERSATION_ID),
         names.TRACE_NAME: _name(given),
         names.TRACE_TAGS: tags_of(given),
-        names.ENVIRONMENT: _environment(given, resource, environment),
-        names.RELEASE: release or text(resource, names.RELEASE),
-        names.VERSION: text(resource, names.VERSION, "service.version"),
+        names.ENVIRONMENT: _environment(given, environment, common.environment),
+        names.RELEASE: release or common.release,
+        names.VERSION: common.version,
         **_metadata(given),
     }
     return {name: value for name, value in known.items() if value}
@@ -38,8 +39,8 @@ def normalised_environment(value: str) -> str | None:
     return re.sub(r"^(langfuse[-_]*)+", "", allowed)[:_LONGEST_ENVIRONMENT] or None
 
 
-def _environment(given: Given, resource: Given, setting: str | None) -> str | None:
-    found = text(given, names.ENVIRONMENT) or setting or text(given, *_ENVIRONMENT) or text(resource, *_ENVIRONMENT)
+def _environment(given: Given, setting: str | None, of_resource: str | None) -> str | None:
+    found = text(given, names.ENVIRONMENT) or setting or text(given, *ENVIRONMENT) or of_resource
     return None if found is None else normalised_environment(found)
 
 
@@ -51,6 +52,8 @@ def _name(given: Given) -> str | None:
 
 def tags_of(given: Given) -> list[str]:
     """The tags that a span tells: those that were asked for, and that of its agent."""
+    if TAGGING.isdisjoint(given):
+        return []
     agent = text(given, sc.AGENT_NAME)
     asked = [*texts(given, names.TRACE_TAGS), *texts(given, names.TRACE_TAGS_OLD), *texts(given, sc.TAGS)]
     return list(dict.fromkeys([*asked, f"agent:{agent}"] if agent else asked))
@@ -59,6 +62,5 @@ def tags_of(given: Given) -> list[str]:
 def _metadata(given: Given) -> dict[str, str | None]:
     return {
         f"{names.TRACE_METADATA_PREFIX}{name.removeprefix(sc.METADATA_PREFIX)}": text(given, name)
-        for name in given
-        if name.startswith(sc.METADATA_PREFIX)
+        for name in names_under(given, sc.METADATA_PREFIX)
     }

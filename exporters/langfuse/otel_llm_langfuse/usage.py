@@ -7,7 +7,7 @@ from typing import Final
 
 from otel_llm import semconv as sc
 from otel_llm.pricing import TokenCounts, exclusive_parts
-from otel_llm_langfuse.readers import Given, count
+from otel_llm_langfuse.readers import Given, count, names_under
 
 #: What Langfuse's server counts tokens from if it is given no usage details.
 RAW_PREFIXES: Final = ("gen_ai.usage.", "llm.token_count.", "llm.usage.")
@@ -48,7 +48,7 @@ def read_usage(given: Given) -> TokenCounts:
         cache_write=written,
         **_lifetimes(given, written),
         reasoning=count(given, sc.USAGE_REASONING),
-        **(_both_modalities(given, asked, answered, read) if any(name.startswith(_MODAL) for name in given) else {}),
+        **(_both_modalities(given, asked, answered, read) if names_under(given, *_MODAL) else {}),
     )
 
 
