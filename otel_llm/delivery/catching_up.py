@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from otel_llm.delivery.deferring import can_read
 from otel_llm.delivery.destination import SupportsDeferral
 from otel_llm.delivery.encoder import Deferred, Record
 from otel_llm.delivery.encoding_faults import EncodingFaults
@@ -15,7 +16,7 @@ from otel_llm.delivery.pace import Pace
 from otel_llm.delivery.spool.access import DeferredRow, Spool
 
 #: Seconds of work in a step, so that new spans do not wait long.
-_STEP_S: Final = 0.01
+_STEP_S: Final = 0.005
 #: Seconds between two looks for what other processes have left behind.
 LOOK_S: Final = 1.0
 
@@ -91,7 +92,7 @@ class CatchingUp:
         return True
 
     def _begin(self) -> bool:
-        if self._clock() < self._look_at:
+        if self._clock() < self._look_at or not can_read():
             return False
         self._row = self._spool.next_deferred()
         if self._row is None:

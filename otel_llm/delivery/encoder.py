@@ -44,10 +44,12 @@ class Piece(NamedTuple):
 
 #: Where the disk queue is this full, content is left out of new records: losing it is better than losing spans.
 STRIP_FROM: Final = 0.9
-#: Seconds for which a span may wait to be encoded; then its first form is stored, if the destination has one.
+#: So many spans that wait are not encoded in time, nor are those that have waited for so many seconds: then the first forms are stored
+#: instead, if the destination knows any.
+DEFER_FROM: Final = 32
 DEFER_AFTER_S: Final = 0.045
-#: First forms that are written at a time.
-_MOST_DEFERRED: Final = 256
+#: Seconds of encoding after which what there is is written, so that it is on disk soon even where each span takes long.
+_PIECE_S: Final = 0.02
 #: Spans in memory from which the encoder does not give way to other threads by itself: each time it does, one that is busy keeps the
 #: interpreter for 5 ms, and what waits here is not safe yet.
 _BEHIND: Final = 128
@@ -76,14 +78,18 @@ class Encoder:
         self.strip = False
         #: What makes first forms of spans that have waited long; None: they are encoded like others.
         self.deferral: SupportsDeferral | None = None
+        #: Too many wait.
+        self._hurried = False
         #: Number of spans whose content was left out.
         self.stripped = 0
 
     def piece(self, max_records: int, max_bytes: int) -> Piece:
         """Encode waiting spans, as many as there are within the limits; they stay accounted for as pending."""
         piece, size = Piece([], []), 0
-        while len(piece.records) < max_records and len(piece.deferred) < _MOST_DEFERRED and size < max_bytes:
-            arrival = self._intake.take()
+        self._hurried = self._intake.waiting > DEFER_FROM
+        until = self._clock() + _PIECE_S
+        while max(len(piece.records), len(piece.deferred)) < max_records and size < max_bytes:
+            arrival = self._intake.take() if self._clock() < until else None
             if arrival is None:
                 break
             self.taken += 1
@@ -94,7 +100,7 @@ class Encoder:
 
     def _add(self, arrival: Arrival, piece: Piece) -> int:
         """Encode a span, or make its first form; the bytes of either."""
-        late = None if self.deferral is None or self._clock() - arrival.at_s <= DEFER_AFTER_S else self.deferral
+        late = self.deferral if self._hurried or self._clock() - arrival.at_s > DEFER_AFTER_S else None
         body = self._encoded(self._destination.encode if late is None else late.defer, arrival)
         if body is None:
             return 0

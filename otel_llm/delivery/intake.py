@@ -148,6 +148,11 @@ class Intake:
             return left
 
     @property
+    def waiting(self) -> int:
+        """Number of spans that nobody has taken yet."""
+        return len(self._arrivals)
+
+    @property
     def pending(self) -> int:
         """Number of spans that wait or are being sent."""
         return self._pending

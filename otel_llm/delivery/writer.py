@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from otel_llm.delivery.backlog import Backlog
 from otel_llm.delivery.catching_up import LOOK_S, CatchingUp
+from otel_llm.delivery.destination import SupportsDeferral
 from otel_llm.delivery.encoder import STRIP_FROM, Deferred, Encoder
 from otel_llm.delivery.flush import FlushRequest
 from otel_llm.delivery.intake import Intake
@@ -16,9 +17,11 @@ from otel_llm.delivery.loop import Loop
 
 _logger = logging.getLogger(__name__)
 
-#: Spans and bytes that are written at a time: few, so that they are on disk soon even where each takes long to encode.
-PIECE_RECORDS = 64
+#: Bounds of what is written at a time.
+PIECE_RECORDS = 256
 PIECE_BYTES = 1_000_000
+#: Part of the disk queue that may be filled before nothing is put off any more. Then spans wait in memory, and hold up who ends them.
+_PUT_OFF_UNTIL = 0.5
 
 
 class Writer(Loop):
@@ -68,8 +71,8 @@ class Writer(Loop):
     def _store_piece(self) -> bool:
         """Whether there was one; and what it answers to those who wait for it."""
         spool = self._backlog.spool
-        self._encoder.strip = spool is not None and spool.fullness() >= STRIP_FROM
-        self._encoder.deferral = None if self._catching_up is None else self._catching_up.deferral
+        self._encoder.strip = spool is not None and spool.fills(STRIP_FROM)
+        self._encoder.deferral = self._deferral_for_now()
         records, deferred = self._encoder.piece(PIECE_RECORDS, PIECE_BYTES)
         if records:
             self._backlog.append(records)
@@ -83,6 +86,12 @@ class Writer(Loop):
         if records and not stored:
             self._passed_on(None)
         return bool(records or deferred)
+
+    def _deferral_for_now(self) -> SupportsDeferral | None:
+        spool = self._backlog.spool
+        if self._catching_up is None or spool is None or spool.fills(_PUT_OFF_UNTIL):
+            return None
+        return self._catching_up.deferral
 
     def _put_off(self, deferred: Sequence[Deferred]) -> None:
         if self._catching_up is None:

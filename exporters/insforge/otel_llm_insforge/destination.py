@@ -7,7 +7,9 @@ from typing import Any, Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
+from otel_llm import semconv as sc
 from otel_llm.delivery import Limits, Outcome, Parity, Split
+from otel_llm.delivery.deferring import as_deferred, deferred, encoded
 from otel_llm_insforge.batches import MAX_BYTES, MAX_ROWS
 from otel_llm_insforge.ids import trace_uuid
 from otel_llm_insforge.mapping import MappingOptions, map_span
@@ -40,6 +42,16 @@ class LegacyDestination:
     def encode(self, span: ReadableSpan) -> bytes | None:
         """The rows of one ended span as JSON lines; None for a span that has none."""
         return encode_rows(map_span(span, self._options)) or None
+
+    def defer(self, span: ReadableSpan) -> bytes | None:
+        """The span as it is, but for content that rows are not to have; None for a span outside the conventions, which has no row."""
+        if not sc.is_genai(span.attributes or {}):
+            return as_deferred(self.encode(span))
+        return deferred(span, self._options.content, self.encode)
+
+    def encode_deferred(self, deferred: bytes) -> bytes | None:
+        """The same as :meth:`encode`. Raises ValueError for what :meth:`defer` did not give."""
+        return encoded(deferred, self.encode)
 
     def send(self, records: Sequence[bytes], *, timeout_s: float) -> Outcome:
         """Insert the rows of these records."""

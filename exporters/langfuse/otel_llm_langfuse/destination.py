@@ -14,10 +14,9 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.trace import ReadableSpan
 
 from otel_llm.content_policy import ContentMode
-from otel_llm.content_spans import told
 from otel_llm.delivery import Delivered, Limits, Outcome, Split
+from otel_llm.delivery.deferring import as_deferred, deferred, encoded
 from otel_llm.delivery.log_limit import LogLimit
-from otel_llm.delivery.otlp import encode_request
 from otel_llm.masking import MaskFunction
 from otel_llm.version import __version__
 from otel_llm_langfuse import propagation
@@ -96,27 +95,20 @@ class LangfuseDestination:
         if is_score(span):
             return self._encode_score(span)
         found = self._selected(span)
-        return None if found is None else record_of(found, self._mapping, self._media_mode)
+        return None if found is None else self._record(found)
 
     def defer(self, span: ReadableSpan) -> bytes | None:
-        """The span as it is, but for content that Langfuse is not to have; the record where OTLP cannot carry it as it is."""
+        """The span as it is, but for content that Langfuse is not to have; None for what is not selected."""
         if is_score(span):
-            return _finished(self._encode_score(span))
+            return as_deferred(self._encode_score(span))
         found = self._selected(span)
-        if found is None:
-            return None
-        try:
-            return encode_request(told(found, self._before_mapping), strict=True)
-        except (AttributeError, TypeError, ValueError, RecursionError):
-            return _finished(record_of(found, self._mapping, self._media_mode))
+        return None if found is None else deferred(found, self._before_mapping, self._record)
 
     def encode_deferred(self, deferred: bytes) -> bytes | None:
         """The same as :meth:`encode`. Raises ValueError for what :meth:`defer` did not give."""
-        if deferred.startswith(_FINISHED):
-            return deferred.removeprefix(_FINISHED)
-        from otel_llm.delivery.otlp_reading import decode_request  # protobuf takes long to load, and is seldom needed
+        return encoded(deferred, self._record)
 
-        (span,) = decode_request(deferred)
+    def _record(self, span: ReadableSpan) -> bytes:
         return record_of(span, self._mapping, self._media_mode)
 
     def _selected(self, span: ReadableSpan) -> ReadableSpan | None:
@@ -191,8 +183,6 @@ class LangfuseDestination:
         return self._client
 
 
-#: Begins a record among spans that are put off.
-_FINISHED: Final = b"\0"
 _HEADERS: Final = {
     "content-type": "application/x-protobuf",
     "content-encoding": "gzip",
@@ -200,10 +190,6 @@ _HEADERS: Final = {
     "x-langfuse-sdk-version": __version__,
     "x-langfuse-ingestion-version": "4",
 }
-
-
-def _finished(record: bytes | None) -> bytes | None:
-    return None if record is None else _FINISHED + record
 
 
 def _auth(settings: LangfuseSettings) -> httpx.Auth:

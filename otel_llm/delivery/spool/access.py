@@ -28,6 +28,8 @@ MAX_AGE_S: Final = 72 * 3600.0
 #: Seconds until a disk that failed is tried again; doubled up to the second figure.
 _FIRST_RETRY_S: Final = 1.0
 _LAST_RETRY_S: Final = 30.0
+#: Seconds between two looks whether the file is still there.
+_LOOK_S: Final = 0.1
 #: Seconds between two rounds of expiring and vacuuming.
 _TIDY_S: Final = 10.0
 
@@ -91,6 +93,7 @@ class Spool:
         self._retry_at = 0.0
         self._retry_s = _FIRST_RETRY_S
         self._tidy_at = 0.0
+        self._look_at = 0.0
         self._leadership = ProcessLock(settings.place.lock(destination))
         self._presence = Presence(settings.place, self._writer)
         self._totals = Totals()
@@ -100,7 +103,7 @@ class Spool:
 
         def write(disk: DiskSpool) -> Place:
             if deferred:
-                self._presence.announce()
+                self._presence.announce(self._clock())
             return Place(disk, disk.append(records, deferred=deferred))
 
         with self.lock:
@@ -162,6 +165,7 @@ class Spool:
     def leads(self) -> bool:
         """Whether this process is the one that sends to the destination; tries to become it."""
         with self.lock:
+            self._look_at = 0.0  # the lock's file goes with that of the rows
             if self._opened() is None:
                 return False
             try:
@@ -208,6 +212,11 @@ class Spool:
         with self.lock:
             return self._tried(lambda disk: disk.fullness()) or 0.0
 
+    def fills(self, part: float) -> bool:
+        """Whether at least this part of the bound is used."""
+        with self.lock:
+            return self._tried(lambda disk: disk.fills(part)) or False
+
     def close(self) -> None:
         """Close the file for good and let another process send. What was known by then of this process's spans stays known."""
         with self.lock:
@@ -237,8 +246,11 @@ class Spool:
             return None
 
     def _opened(self) -> DiskSpool | None:
-        if self._disk is not None and not self._disk.is_current():
-            self._move_to_a_new_file(self._disk)
+        """What is written to a file that has been removed is not lost as long as that is open: it is enough to look now and then."""
+        if self._disk is not None and self._clock() >= self._look_at:
+            self._look_at = self._clock() + _LOOK_S
+            if not self._disk.is_current():
+                self._move_to_a_new_file(self._disk)
         if self._disk is None and not self._given_up and self._clock() >= self._retry_at:
             self._open()
         return self._disk
@@ -277,7 +289,7 @@ class Spool:
         if is_damage(error) and self._disk is not None:
             self._replace_damaged(self._disk)
         elif getattr(error, "sqlite_errorcode", 0) & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL):
-            self._close()
+            self._let_go()
         self._retry_at = self._clock() + self._retry_s
         self._retry_s = min(self._retry_s * 2, _LAST_RETRY_S)
 
@@ -305,7 +317,7 @@ class Spool:
     def _write_anew(self, row: Row) -> None:
         def write(disk: DiskSpool) -> int:
             if row.deferred:
-                self._presence.announce()
+                self._presence.announce(self._clock())
             return disk.append(row.records, deferred=row.deferred)
 
         self._tried(write)
@@ -332,6 +344,13 @@ class Spool:
             self._tidy_at = self._clock() + _TIDY_S
             self._tried(DiskSpool.tidy)
             self.waiting()
+
+    def _let_go(self) -> None:
+        """Close a file that could not be used; what is in one that has been removed is written to a new one before."""
+        if self._disk is not None and not self._disk.is_current():
+            self._move_to_a_new_file(self._disk)
+        else:
+            self._close()
 
     def _close(self) -> None:
         disk, self._disk = self._disk, None

@@ -19,6 +19,10 @@ from otel_llm.delivery.spool.rows import packed, unpacked
 
 #: Pages given back to the file system at a time.
 _VACUUM_PAGES: Final = 256
+#: Part of the bound that a process may write before it asks again how much is used, by whomever.
+_UNASKED: Final = 0.01
+#: Part of the bound up to which there is room even if several processes write.
+_NEARLY_FULL: Final = 0.9
 _MOST_DEAD: Final = 10_000
 _DEAD_BYTES: Final = 64 * 1024 * 1024
 
@@ -92,6 +96,8 @@ class DiskSpool:
         self._now_ms = now_ms
         self._lock = threading.RLock()
         self._connection = open_spool(place, max_bytes=max_bytes)
+        #: Bytes of the destination's rows when last asked for, and those that were written since.
+        self._used, self._unasked = self._account()[1], 0
         self._identity = os.stat(place.file)
 
     def append(self, records: Sequence[bytes], *, deferred: bool = False) -> int:
@@ -100,17 +106,21 @@ class DiskSpool:
         Makes room by dropping the oldest rows, or raises SpoolFullError, by the policy.
         """
         body = packed(records)
-        with self._changing() as execute:
-            self._make_room(execute, len(body))
-            written = execute(
-                "INSERT INTO batch (destination, writer, created_ms, spans, bytes, deferred, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (self.destination, self.writer, self._now_ms(), len(records), len(body), deferred, body),
-            )
-            return int(written.lastrowid or 0)
+        row = (self.destination, self.writer, self._now_ms(), len(records), len(body), deferred, body)
+        with self._lock:
+            if self._surely_has_room(len(body)):
+                return self._insert(self._connection.execute, row)
+            with self._changing() as execute:
+                self._make_room(execute, len(body))
+                return self._insert(execute, row)
 
     def fullness(self) -> float:
         """How much of the bound is used, from 0 to 1."""
         return self._account()[1] / self._max_bytes
+
+    def fills(self, part: float) -> bool:
+        """Whether at least this part of the bound is used; quick where it is not, as this process knows."""
+        return self._used + self._unasked >= part * self._max_bytes and self.fullness() >= part
 
     def next_batch(self, limits: Limits, *, newest: bool = False) -> SpoolBatch | None:
         """The oldest rows (or the newest) that go together within ``limits``, at least one; None if there is none."""
@@ -247,6 +257,17 @@ class DiskSpool:
     def _body(self, row: int) -> bytes:
         found = self._connection.execute("SELECT body FROM batch WHERE id = ?", (row,)).fetchone()
         return b"" if found is None else bytes(found[0])
+
+    def _insert(self, execute: Callable[..., sqlite3.Cursor], row: tuple[Any, ...]) -> int:
+        columns = "destination, writer, created_ms, spans, bytes, deferred, body"
+        return int(execute(f"INSERT INTO batch ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", row).lastrowid or 0)  # noqa: S608
+
+    def _surely_has_room(self, size: int) -> bool:
+        """Without asking each time: a thread that lets go of the interpreter for a statement may wait 5 ms to get it back."""
+        self._unasked += size
+        if self._unasked > self._max_bytes * _UNASKED:
+            self._used, self._unasked = self._account()[1], size
+        return self._used + self._unasked <= self._max_bytes * _NEARLY_FULL
 
     def _make_room(self, execute: Callable[..., sqlite3.Cursor], size: int) -> None:
         _, used = self._account()

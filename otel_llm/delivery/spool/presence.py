@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from typing import Final
 
 from otel_llm.delivery.spool.place import SpoolPlace
 from otel_llm.delivery.spool.process_lock import ProcessLock
+
+#: Seconds between two looks whether the file is still there.
+_LOOK_S: Final = 1.0
 
 
 class Presence:
@@ -14,9 +18,13 @@ class Presence:
     def __init__(self, place: SpoolPlace, writer: str) -> None:
         self._path = place.presence(writer)
         self._lock = ProcessLock(self._path)
+        self._look_at_s = 0.0
 
-    def announce(self) -> None:
-        """Say so, once, and again if somebody has removed the file. Raises OSError."""
+    def announce(self, now_s: float) -> None:
+        """Say so, once, and again within a second if somebody has removed the file. Raises OSError."""
+        if self._lock.held and now_s < self._look_at_s:
+            return
+        self._look_at_s = now_s + _LOOK_S
         self._lock.check()
         self._lock.acquire()
 
