@@ -148,10 +148,19 @@ class TestStatus:
             "bytes": 0,
             "oldest_s": None,
             "dead": 2,
+            "deferred": 0,
             "has_sender": False,
             "refusals": [{"reason": "400", "spans": 2}],
         }
-        assert b == {"destination": "b", "spans": 1, "bytes": 100, "dead": 0, "has_sender": False, "refusals": []}
+        assert b == {
+            "destination": "b",
+            "spans": 1,
+            "bytes": 100,
+            "dead": 0,
+            "deferred": 0,
+            "has_sender": False,
+            "refusals": [],
+        }
 
     def test_a_process_that_sends_is_told(self, run: Run, store: Store, directory: Path) -> None:
         store("a", [b"x"])
@@ -189,6 +198,21 @@ class TestStatus:
 
 
 class TestDrain:
+    def test_what_was_put_off_is_delivered(self, run: Run, langfuse: FakeLangfuse, directory: Path) -> None:
+        to = destination(langfuse)
+        forms = [form for number in (1, 2) if (form := to.defer(call(number))) is not None]
+        to.close()
+        spool = DiskSpool(SpoolPlace(directory), key(langfuse), "a process that is gone", max_bytes=10**9, max_age_s=3600)
+        spool.append(forms, deferred=True)
+        spool.close()
+        assert told(run("status", "--json"))["destinations"][0]["deferred"] == 2
+        assert run("status").output.splitlines()[-1].startswith(f"Put off for {key(langfuse)}: 2 of its span(s)")
+        assert run("drain").exit_code == 0
+        assert [row["input"] for row in langfuse.observations] == [
+            row["input"] for row in langfuse.observations if row["input"]
+        ]
+        assert len(langfuse.observations) == 2
+
     def test_what_waits_is_delivered(self, run: Run, store: Store, langfuse: FakeLangfuse) -> None:
         store(key(langfuse), records(langfuse, 1, 2, 3))
         result = run("drain")
@@ -329,7 +353,13 @@ class TestExport:
         result = run("export", tmp_path / "raw", "--raw", "--json", "--destination", key(langfuse))
         assert unpacked((tmp_path / "raw").read_bytes()) == everything
         size = (tmp_path / "raw").stat().st_size
-        assert json.loads(result.stderr) == {"records": 3, "bytes": size, "without_media": 0, "left_out": 0}
+        assert json.loads(result.stderr) == {"records": 3, "bytes": size, "without_media": 0, "left_out": 0, "deferred": 0}
+
+    def test_what_was_put_off_is_left_out_and_told(self, run: Run, directory: Path, store: Store, tmp_path: Path) -> None:
+        store("b", [b"{}"]).append([b"first form"], deferred=True)
+        result = run("export", tmp_path / "spans.bin", "--destination", "b")
+        assert (tmp_path / "spans.bin").read_bytes() == b"{}\n"
+        assert result.stderr.splitlines()[-1].startswith("1 span(s) were put off and are not in it")
 
     def test_rows_of_insforge_are_lines_of_json(self, run: Run, store: Store, tmp_path: Path) -> None:
         store(OTHER, [b'{"table":"a"}\n{"table":"b"}', b'{"table":"c"}'])

@@ -15,6 +15,7 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 
 from otel_llm.delivery import Delivered, Limits, Outcome, Pause, SupportsDeferral
+from otel_llm.delivery.encoder import DEFER_FROM
 from otel_llm.delivery.queue import Delivery
 from otel_llm.delivery.spool import SpoolPlace
 from otel_llm.delivery.spool.access import SpoolSettings
@@ -126,6 +127,32 @@ def test_a_span_in_time_is_encoded_at_once_and_those_behind_it_later(deliver: Ca
     assert delivery.flush(LONG_S)
     assert sorted(destination.sent) == [b"at once a", b"later b", b"later c"]
     assert delivery.stats == Stats(received=3, delivered=3, spooled=3)
+
+
+def test_spans_that_are_too_many_to_be_encoded_in_time_are_all_put_off(deliver: Callable[..., Delivery], clock: Clock) -> None:
+    destination = Slow(clock)
+    delivery = deliver(destination)
+    names = [str(number) for number in range(DEFER_FROM + 1)]
+    with delivery._intake._lock:
+        for name in names:
+            assert delivery.offer(ReadableSpan(name))
+    assert delivery.flush(LONG_S)
+    assert destination.sent == [f"later {name}".encode() for name in names]
+
+
+def test_a_disk_queue_that_is_half_full_takes_records_only(
+    deliver: Callable[..., Delivery], clock: Clock, settings: SpoolSettings
+) -> None:
+    destination = Slow(clock, down=True)
+    delivery = deliver(destination, SpoolSettings(settings.place, max_bytes=10_000))
+    offer_late(delivery, clock, "a" * 4_000)
+    offer_late(delivery, clock, "b" * 1_200)
+    assert not delivery.flush(LONG_S)
+    offer_late(delivery, clock, "c")
+    assert not delivery.flush(LONG_S)
+    destination.down = False
+    assert delivery.flush(LONG_S)
+    assert [record[:8] for record in destination.sent] == [b"later aa", b"later bb", b"at once "]
 
 
 def test_spans_without_a_record_are_counted_as_what_they_are(deliver: Callable[..., Delivery], clock: Clock) -> None:

@@ -176,6 +176,16 @@ def test_a_full_spool_drops_the_oldest_and_says_whose(open_spool: Open) -> None:
     assert (first.losses(), second.losses()) == ({"full": 1}, {})
 
 
+def test_how_full_it_is_takes_account_of_what_was_delivered(open_spool: Open) -> None:
+    spool = open_spool(max_bytes=1_000)
+    spool.append([b"a" * 896])
+    assert spool.fills(0.9)
+    batch = spool.next_batch(MANY)
+    assert batch is not None
+    spool.settle(batch)
+    assert not spool.fills(0.9)
+
+
 @pytest.mark.parametrize("overflow", [Overflow.DROP_NEW, Overflow.BLOCK])
 def test_a_full_spool_may_refuse_instead(open_spool: Open, overflow: Overflow) -> None:
     spool = open_spool(max_bytes=150, overflow=overflow)

@@ -104,10 +104,11 @@ def export(file: Path, destination: str, dead: bool, raw: bool, directory: Path 
 
     FILE can hold prompts; a new one is readable by you alone. Exit status 0, also if something was left out.
     """  # noqa: D301  (click keeps the lines of a paragraph that begins with this very character)
-    told: Counter[str] = Counter(records=0, bytes=0, without_media=0, left_out=0)
+    told: Counter[str] = Counter(records=0, bytes=0, without_media=0, left_out=0, deferred=0)
     with faults_told():
         inspector = inspector_of(directory)
         (row,) = chosen(waiting_in(inspector), destination)
+        told["deferred"] = 0 if dead else row.deferred
         with _private(file) as out:
             for body in _written(inspector.records(row.destination, dead=dead), told, raw=raw):
                 told["bytes"] += out.write(body)
@@ -150,6 +151,10 @@ def _exported(told: Counter[str]) -> str:
         lines.append(f"The media of {told['without_media']:,} span(s) are not in it; --raw writes them too.")
     if told["left_out"]:
         lines.append(f"{told['left_out']:,} record(s) of another kind (scores) are not in it; --raw writes them too.")
+    if told["deferred"]:
+        lines.append(
+            f"{told['deferred']:,} span(s) were put off and are not in it; `otel-llm spool drain` makes records of them first."
+        )
     return "\n".join(lines)
 
 
@@ -176,6 +181,11 @@ def _show(inspector: Inspector, found: list[Waiting], refusals: list[Refusal]) -
     click.echo(f"{directory}: " + ("" if found else "nothing waits, nothing was refused."))
     if found:
         stdout_console().print(_table(found))
+    for row in found:
+        if row.deferred:
+            click.echo(
+                f"Put off for {row.destination}: {row.deferred:,} of its span(s), until there is time to make records of them"
+            )
     for refusal in refusals:
         ago = human.duration(refusal.latest_s * 1000)
         click.echo(

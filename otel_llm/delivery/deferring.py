@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import struct
 import sys
 import threading
 from collections.abc import Callable
@@ -21,14 +23,18 @@ Encode = Callable[[ReadableSpan], bytes | None]
 _RECORD: Final = b"\0"
 #: Loads protobuf, which takes long and is seldom needed.
 _READING: Final = "otel_llm.delivery.otlp_reading"
+#: Held meanwhile. A child that is forked then would have half of it, and wait for ever for the rest.
 _loading = threading.Lock()
+#: Seconds for which a fork waits for it.
+_LONGEST_S: Final = 5.0
+_held: list[bool] = []
 
 
 def deferred(span: ReadableSpan, content: ContentPolicy, encode: Encode) -> bytes | None:
     """The span with its ``content`` as the policy has it; its record, made by ``encode``, where OTLP cannot carry it as it is."""
     try:
         return encode_request(told(span, content), strict=True)
-    except (AttributeError, TypeError, ValueError, RecursionError):
+    except (AttributeError, TypeError, ValueError, RecursionError, struct.error):
         return as_deferred(encode(span))
 
 
@@ -59,3 +65,16 @@ def _load() -> None:
         import_module(_READING)
     finally:
         _loading.release()
+
+
+def _hold() -> None:
+    _held.append(_loading.acquire(timeout=_LONGEST_S))
+
+
+def _let_go() -> None:
+    if _held and _held.pop():
+        _loading.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_hold, after_in_parent=_let_go, after_in_child=_let_go)

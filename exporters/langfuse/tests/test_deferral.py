@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from any_attributes import attributes, lenient
 from application import application
 from handmade import make_span
 from hypothesis import given
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from table_of_cases import CASES, Case
-from test_totality import attributes, lenient
 
 import otel_llm
 from otel_llm import semconv as sc

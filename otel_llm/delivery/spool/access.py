@@ -165,7 +165,6 @@ class Spool:
     def leads(self) -> bool:
         """Whether this process is the one that sends to the destination; tries to become it."""
         with self.lock:
-            self._look_at = 0.0  # the lock's file goes with that of the rows
             if self._opened() is None:
                 return False
             try:

@@ -96,8 +96,8 @@ class DiskSpool:
         self._now_ms = now_ms
         self._lock = threading.RLock()
         self._connection = open_spool(place, max_bytes=max_bytes)
-        #: Bytes of the destination's rows when last asked for, and those that were written since.
-        self._used, self._unasked = self._account()[1], 0
+        #: Bytes of the destination's rows when last asked for, and those that were written since: so many that the first asks.
+        self._used, self._unasked = 0, max_bytes
         self._identity = os.stat(place.file)
 
     def append(self, records: Sequence[bytes], *, deferred: bool = False) -> int:

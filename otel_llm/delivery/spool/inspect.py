@@ -25,6 +25,8 @@ class Waiting:
     #: Seconds since the oldest was written; None if nothing waits.
     oldest_s: float | None = None
     dead: int = 0
+    #: Of the spans that wait, those that were put off: their records are still to be made.
+    deferred: int = 0
     #: Whether some process is sending there now.
     has_sender: bool = False
 
@@ -72,13 +74,16 @@ class Inspector:
                 "SELECT destination, (SELECT COALESCE(SUM(spans), 0) FROM batch b WHERE b.destination = d.destination), "
                 "(SELECT COALESCE(SUM(bytes), 0) FROM batch b WHERE b.destination = d.destination), "
                 "(SELECT MIN(created_ms) FROM batch b WHERE b.destination = d.destination), "
-                "(SELECT COUNT(*) FROM dead x WHERE x.destination = d.destination) "
+                "(SELECT COUNT(*) FROM dead x WHERE x.destination = d.destination), "
+                "(SELECT COALESCE(SUM(spans), 0) FROM batch b WHERE b.destination = d.destination AND deferred) "
                 "FROM (SELECT destination FROM account UNION SELECT destination FROM dead) d ORDER BY destination"
             ).fetchall()
         now = time.time()
         return [
-            Waiting(name, spans, size, None if oldest is None else max(0.0, now - oldest / 1000), dead, self._has_sender(name))
-            for name, spans, size, oldest, dead in rows
+            Waiting(
+                name, spans, size, None if oldest is None else max(0.0, now - oldest / 1000), dead, late, self._has_sender(name)
+            )
+            for name, spans, size, oldest, dead, late in rows
         ]
 
     def refusals(self) -> list[Refusal]:
@@ -119,14 +124,16 @@ class Inspector:
     def records(self, destination: str, *, dead: bool = False) -> Iterator[bytes]:
         """All records that wait for a destination (or its dead letters), the oldest first, as it would get them.
 
-        Takes nothing out.
+        Takes nothing out. What was put off has no record yet.
         """
         with self._open() as connection:
             if dead:
                 query = "SELECT body FROM dead WHERE destination = ? ORDER BY id"
                 yield from (body for (body,) in connection.execute(query, (destination,)))
                 return
-            for (body,) in connection.execute("SELECT body FROM batch WHERE destination = ? ORDER BY id", (destination,)):
+            for (body,) in connection.execute(
+                "SELECT body FROM batch WHERE destination = ? AND NOT deferred ORDER BY id", (destination,)
+            ):
                 yield from unpacked(body)
 
     def purge(self, destinations: Sequence[str], *, dead_only: bool) -> int:
