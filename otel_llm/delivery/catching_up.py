@@ -7,18 +7,21 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from otel_llm.delivery.deferring import can_read
+from otel_llm.delivery.deferring import READING
 from otel_llm.delivery.destination import SupportsDeferral
 from otel_llm.delivery.encoder import Deferred, Record
 from otel_llm.delivery.encoding_faults import EncodingFaults
 from otel_llm.delivery.intake import Intake
+from otel_llm.delivery.loading import loaded
 from otel_llm.delivery.pace import Pace
 from otel_llm.delivery.spool.access import DeferredRow, Spool
 
 #: Seconds of work in a step, so that new spans do not wait long.
 _STEP_S: Final = 0.005
 #: Seconds between two looks for what other processes have left behind.
-LOOK_S: Final = 1.0
+_LOOK_S: Final = 1.0
+#: Seconds after which it is asked again whether all is loaded that takes long to load.
+_LOADED_SOON_S: Final = 0.02
 
 
 class CatchingUp:
@@ -50,17 +53,19 @@ class CatchingUp:
         self._records: list[bytes] = []
         self._rejected = 0
 
-    def step(self) -> bool:
-        """Work for some milliseconds; False if there is nothing to do."""
+    def step(self) -> float:
+        """Work for some milliseconds. Seconds until there may be more to do."""
         if self._row is None and not self._begin():
-            return False
+            return _LOOK_S
+        if not (loaded(READING) and self.deferral.may_encode()):
+            return _LOADED_SOON_S
         until = self._clock() + _STEP_S
         while self._left and self._clock() < until:
             self._rejected += not self._make(self._left.popleft(), self._records)
             self._pace.breathe()
         if not self._left:
             self._end()
-        return True
+        return 0.0
 
     def look_soon(self) -> None:
         """There is something on disk."""
@@ -92,11 +97,11 @@ class CatchingUp:
         return True
 
     def _begin(self) -> bool:
-        if self._clock() < self._look_at or not can_read():
+        if self._clock() < self._look_at:
             return False
         self._row = self._spool.next_deferred()
         if self._row is None:
-            self._look_at = self._clock() + LOOK_S
+            self._look_at = self._clock() + _LOOK_S
             return False
         self._left, self._records, self._rejected = deque(self._row.row.records), [], 0
         return True
@@ -104,7 +109,7 @@ class CatchingUp:
     def _end(self) -> None:
         row, self._row = self._row, None
         if row is None or not self._spool.replace(row, self._records):
-            self._look_at = self._clock() + LOOK_S
+            self._look_at = self._clock() + _LOOK_S
         elif row.is_own:
             skipped = len(row.row.records) - len(self._records) - self._rejected
             self._intake.recount(rejected=self._rejected, skipped=skipped)

@@ -78,7 +78,7 @@ class Encoder:
         self.strip = False
         #: What makes first forms of spans that have waited long; None: they are encoded like others.
         self.deferral: SupportsDeferral | None = None
-        #: Too many wait.
+        #: Those that wait are not encoded in time.
         self._hurried = False
         #: Number of spans whose content was left out.
         self.stripped = 0
@@ -86,7 +86,7 @@ class Encoder:
     def piece(self, max_records: int, max_bytes: int) -> Piece:
         """Encode waiting spans, as many as there are within the limits; they stay accounted for as pending."""
         piece, size = Piece([], []), 0
-        self._hurried = self._intake.waiting > DEFER_FROM
+        self._hurried = self._intake.waiting > DEFER_FROM or not (self.deferral is None or self.deferral.may_encode())
         until = self._clock() + _PIECE_S
         while max(len(piece.records), len(piece.deferred)) < max_records and size < max_bytes:
             arrival = self._intake.take() if self._clock() < until else None

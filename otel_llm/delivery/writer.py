@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from otel_llm.delivery.backlog import Backlog
-from otel_llm.delivery.catching_up import LOOK_S, CatchingUp
+from otel_llm.delivery.catching_up import CatchingUp
 from otel_llm.delivery.destination import SupportsDeferral
 from otel_llm.delivery.encoder import STRIP_FROM, Deferred, Encoder
 from otel_llm.delivery.flush import FlushRequest
@@ -60,13 +60,11 @@ class Writer(Loop):
         """Encode and store one piece; or go on with what was put off, as long as nothing has waited for its time."""
         while self._asked:
             self._waiting.append(self._asked.popleft())
-        if not self._waiting and self._intake.age_s() < self._linger_s and self._catch_up():
+        if not self._waiting and self._intake.age_s() < self._linger_s and self._catch_up() == 0.0:
             return 0.0
         stored = self._store_piece()
         self._report_overflow()
-        if stored or self._catch_up():
-            return 0.0
-        return None if self._catching_up is None else LOOK_S
+        return 0.0 if stored else self._catch_up()
 
     def _store_piece(self) -> bool:
         """Whether there was one; and what it answers to those who wait for it."""
@@ -101,11 +99,13 @@ class Writer(Loop):
         else:
             self._backlog.append(self._catching_up.records_of(deferred))
 
-    def _catch_up(self) -> bool:
-        if self._catching_up is None or not self._catching_up.step():
-            return False
-        self._passed_on(None)
-        return True
+    def _catch_up(self) -> float | None:
+        if self._catching_up is None:
+            return None
+        wait_s = self._catching_up.step()
+        if wait_s == 0.0:
+            self._passed_on(None)
+        return wait_s
 
     def rest(self, wait_s: float | None) -> None:
         """Wait for a span, and then for company."""

@@ -1,7 +1,8 @@
 """What is lost, by the stock pipeline and by otel-llm, on this machine: the table of the README.
 
-    python tests/faults/figures.py [--quick]
+    python tests/faults/figures.py [--quick] [CASE ...]
 
+CASE: what the names of the cases to run begin with; all without any.
 "stock" is OpenTelemetry's BatchSpanProcessor with its OTLP exporter, both at their defaults, sending to the same Langfuse.
 """
 
@@ -137,7 +138,10 @@ def run(case: Callable[[World, Conversation], Result], *, stock: bool) -> tuple[
 def main() -> None:
     """Print a row as soon as it is known, and the table at the end."""
     rows = [("case", "spans", "stock lost", "ours lost", "stock s", "ours s", "stock peak MiB", "ours peak MiB")]
+    chosen = tuple(name for name in sys.argv[1:] if name != "--quick")
     for name, case in CASES.items():
+        if chosen and not name.startswith(chosen):
+            continue
         (_, stock_lost, stock_s, stock_peak), (spans, lost, seconds, peak) = run(case, stock=True), run(case, stock=False)
         rows.append((name, spans, stock_lost, lost, stock_s, seconds, stock_peak, peak))
         print(*rows[-1], sep=" | ", file=sys.stderr, flush=True)

@@ -16,6 +16,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from otel_llm.content_policy import ContentMode
 from otel_llm.delivery import Delivered, Limits, Outcome, Split
 from otel_llm.delivery.deferring import as_deferred, deferred, encoded
+from otel_llm.delivery.loading import loaded
 from otel_llm.delivery.log_limit import LogLimit
 from otel_llm.masking import MaskFunction
 from otel_llm.version import __version__
@@ -103,6 +104,10 @@ class LangfuseDestination:
             return as_deferred(self._encode_score(span))
         found = self._selected(span)
         return None if found is None else deferred(found, self._before_mapping, self._record)
+
+    def may_encode(self) -> bool:
+        """Whether the prices are there."""
+        return loaded("genai_prices")
 
     def encode_deferred(self, deferred: bytes) -> bytes | None:
         """The same as :meth:`encode`. Raises ValueError for what :meth:`defer` did not give."""

@@ -1,0 +1,71 @@
+"""Modules that are loaded while others go on."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from otel_llm.delivery.loading import loaded
+
+LONG_S = 30.0
+SLOW = """
+import time
+from pathlib import Path
+while not Path({go!r}).exists():
+    time.sleep(0.01)
+done = True
+"""
+
+
+@pytest.fixture
+def slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The name of a module that is not loaded before a file is there."""
+    name = f"slow_{os.getpid()}"
+    (tmp_path / f"{name}.py").write_text(SLOW.format(go=str(tmp_path / "go")))
+    monkeypatch.syspath_prepend(tmp_path)
+    yield name
+    sys.modules.pop(name, None)
+
+
+def wait_until_loaded(name: str) -> None:
+    deadline = time.monotonic() + LONG_S
+    while not loaded(name):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_who_asks_does_not_wait(slow: str, tmp_path: Path) -> None:
+    assert not loaded(slow)
+    assert not loaded(slow)
+    (tmp_path / "go").touch()
+    wait_until_loaded(slow)
+    assert sys.modules[slow].done
+
+
+def test_what_cannot_be_loaded_is_not_waited_for() -> None:
+    wait_until_loaded("otel_llm_no_such_module")
+
+
+FORKING = """
+import os, sys, threading, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from otel_llm.delivery.loading import loaded
+assert not loaded(sys.argv[2])
+threading.Timer(0.2, Path(sys.argv[1], "go").touch).start()
+child = os.fork()
+assert loaded(sys.argv[2])
+assert sys.modules[sys.argv[2]].done
+if child:
+    assert os.waitpid(child, 0)[1] == 0
+"""
+
+
+def test_a_forked_child_has_the_whole_of_it(slow: str, tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", FORKING, str(tmp_path), slow], timeout=60, check=True)
