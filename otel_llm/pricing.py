@@ -31,6 +31,11 @@ _MOST_REMEMBERED: Final = 1000
 _unpriced: set[tuple[str, str]] = set()
 
 
+def load_prices() -> None:
+    """Load the price list now: it takes long, and spans would wait for it."""
+    is_installed()
+
+
 def price(
     *,
     provider: str,

@@ -44,7 +44,6 @@ class Slow:
     def __init__(self, clock: Clock | None = None, *, down: bool = False) -> None:
         self._clock = clock or Clock()
         self.down = down
-        self.loaded = True
         #: Closed: what was deferred cannot be encoded now.
         self.gate = threading.Event()
         self.gate.set()
@@ -56,9 +55,6 @@ class Slow:
 
     def defer(self, span: ReadableSpan) -> bytes | None:
         return None if span.name == "unwanted" else span.name.encode()
-
-    def may_encode(self) -> bool:
-        return self.loaded
 
     def encode_deferred(self, deferred: bytes) -> bytes | None:
         assert self.gate.wait(LONG_S)
@@ -142,18 +138,6 @@ def test_spans_that_are_too_many_to_be_encoded_in_time_are_all_put_off(deliver: 
             assert delivery.offer(ReadableSpan(name))
     assert delivery.flush(LONG_S)
     assert destination.sent == [f"later {name}".encode() for name in names]
-
-
-def test_what_ends_while_something_is_loaded_is_put_off(deliver: Callable[..., Delivery], clock: Clock) -> None:
-    destination = Slow(clock)
-    destination.loaded = False
-    delivery = deliver(destination)
-    assert delivery.offer(ReadableSpan("a"))
-    assert delivery.store(LONG_S)
-    assert not delivery.flush(0.1)
-    destination.loaded = True
-    assert delivery.flush(LONG_S)
-    assert destination.sent == [b"later a"]
 
 
 def test_a_disk_queue_that_is_half_full_takes_records_only(

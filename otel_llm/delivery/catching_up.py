@@ -57,7 +57,7 @@ class CatchingUp:
         """Work for some milliseconds. Seconds until there may be more to do."""
         if self._row is None and not self._begin():
             return _LOOK_S
-        if not (loaded(READING) and self.deferral.may_encode()):
+        if not loaded(READING):
             return _LOADED_SOON_S
         until = self._clock() + _STEP_S
         while self._left and self._clock() < until:

@@ -64,9 +64,6 @@ class SupportsDeferral(Protocol):
         What depends on the spans that ended before is done here.
         """
 
-    def may_encode(self) -> bool:
-        """Whether to encode a span takes no longer than usual. If not, because something is loaded first, that is done meanwhile."""
-
     def encode_deferred(self, deferred: bytes) -> bytes | None:
         """The record, of what :meth:`defer` gave; None if there is none."""
 

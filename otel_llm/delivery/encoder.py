@@ -86,7 +86,7 @@ class Encoder:
     def piece(self, max_records: int, max_bytes: int) -> Piece:
         """Encode waiting spans, as many as there are within the limits; they stay accounted for as pending."""
         piece, size = Piece([], []), 0
-        self._hurried = self._intake.waiting > DEFER_FROM or not (self.deferral is None or self.deferral.may_encode())
+        self._hurried = self._intake.waiting > DEFER_FROM
         until = self._clock() + _PIECE_S
         while max(len(piece.records), len(piece.deferred)) < max_records and size < max_bytes:
             arrival = self._intake.take() if self._clock() < until else None

@@ -49,10 +49,6 @@ class LegacyDestination:
             return as_deferred(self.encode(span))
         return deferred(span, self._options.content, self.encode)
 
-    def may_encode(self) -> bool:
-        """Always: nothing is loaded for it."""
-        return True
-
     def encode_deferred(self, deferred: bytes) -> bytes | None:
         """The same as :meth:`encode`. Raises ValueError for what :meth:`defer` did not give."""
         return encoded(deferred, self.encode)

@@ -16,9 +16,9 @@ from opentelemetry.sdk.trace import ReadableSpan
 from otel_llm.content_policy import ContentMode
 from otel_llm.delivery import Delivered, Limits, Outcome, Split
 from otel_llm.delivery.deferring import as_deferred, deferred, encoded
-from otel_llm.delivery.loading import loaded
 from otel_llm.delivery.log_limit import LogLimit
 from otel_llm.masking import MaskFunction
+from otel_llm.pricing import load_prices
 from otel_llm.version import __version__
 from otel_llm_langfuse import propagation
 from otel_llm_langfuse.answers import outcome_of, unreachable
@@ -79,6 +79,7 @@ class LangfuseDestination:
         self.scores = ScoreBatches(settings, self._auth, self._connected)
         self._client: httpx.Client | None = None
         self._client_pid = 0
+        load_prices()
 
     @property
     def spool_key(self) -> str:
@@ -104,10 +105,6 @@ class LangfuseDestination:
             return as_deferred(self._encode_score(span))
         found = self._selected(span)
         return None if found is None else deferred(found, self._before_mapping, self._record)
-
-    def may_encode(self) -> bool:
-        """Whether the prices are there."""
-        return loaded("genai_prices")
 
     def encode_deferred(self, deferred: bytes) -> bytes | None:
         """The same as :meth:`encode`. Raises ValueError for what :meth:`defer` did not give."""

@@ -39,3 +39,13 @@ def test_the_import_loads_neither_the_sdk_of_langfuse_nor_the_official_exporter(
     code = f"import sys, otel_llm_langfuse; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_prices_are_loaded_before_any_span_and_nothing_for_what_is_put_off() -> None:
+    code = (
+        "import sys, otel_llm_langfuse as lf\n"
+        "destination = lf.LangfuseDestination(lf.LangfuseSettings.load(public_key='pk', secret_key='sk'))\n"
+        "print([name for name in ('google.protobuf', 'genai_prices') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "['genai_prices']\n"
