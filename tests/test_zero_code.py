@@ -30,6 +30,7 @@ def test_an_unchanged_application_reaches_both_destinations(tmp_path: Path) -> N
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "LANGFUSE_"))},
             **langfuse.environment,
+            "OTEL_LLM_STATE_DIR": str(tmp_path / "state"),
             "OTEL_TRACES_EXPORTER": "langfuse,insforge",
             "OTEL_METRICS_EXPORTER": "none",
             "OTEL_LOGS_EXPORTER": "none",
