@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 from otel_llm.delivery.loading import loaded
 
 LONG_S = 30.0
+_numbers = itertools.count()
 SLOW = """
 import time
 from pathlib import Path
@@ -26,7 +29,7 @@ done = True
 @pytest.fixture
 def slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The name of a module that is not loaded before a file is there."""
-    name = f"slow_{os.getpid()}"
+    name = f"slow_{os.getpid()}_{next(_numbers)}"
     (tmp_path / f"{name}.py").write_text(SLOW.format(go=str(tmp_path / "go")))
     monkeypatch.syspath_prepend(tmp_path)
     yield name
@@ -50,6 +53,18 @@ def test_who_asks_does_not_wait(slow: str, tmp_path: Path) -> None:
 
 def test_what_cannot_be_loaded_is_not_waited_for() -> None:
     wait_until_loaded("otel_llm_no_such_module")
+
+
+def test_without_a_thread_it_is_tried_again(slow: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    (tmp_path / "go").touch()
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        assert not loaded(slow)
+    wait_until_loaded(slow)
+    assert sys.modules[slow].done
 
 
 FORKING = """

@@ -6,7 +6,6 @@ import contextlib
 import os
 import sys
 import threading
-from collections.abc import Sequence
 from importlib import import_module
 from typing import Final
 
@@ -19,21 +18,23 @@ _held: list[bool] = []
 _tried: set[str] = set()
 
 
-def loaded(*names: str) -> bool:
-    """Whether these modules are loaded, or cannot be. If not, they are from now on, on a thread of its own."""
-    if not _loading.locked() and all(name in sys.modules or name in _tried for name in names):
+def loaded(name: str) -> bool:
+    """Whether a module is loaded, or cannot be. If not, it is from now on, on a thread of its own."""
+    if not _loading.locked() and (name in sys.modules or name in _tried):
         return True
     if _loading.acquire(blocking=False):
-        threading.Thread(target=_load, args=(names,), name="otel-llm-loading", daemon=True).start()
+        try:
+            threading.Thread(target=_load, args=(name,), name="otel-llm-loading", daemon=True).start()
+        except RuntimeError:  # no more threads, or the interpreter is shutting down
+            _loading.release()
     return False
 
 
-def _load(names: Sequence[str]) -> None:
+def _load(name: str) -> None:
     try:
-        for name in names:
-            _tried.add(name)
-            with contextlib.suppress(Exception):  # who needs it tells of it
-                import_module(name)
+        _tried.add(name)
+        with contextlib.suppress(Exception):  # who needs it tells of it
+            import_module(name)
     finally:
         _loading.release()
 
