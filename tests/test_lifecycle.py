@@ -61,9 +61,10 @@ SERVERS = {
     "gunicorn": (*PYTHON, "gunicorn", "web:app", "-k", "uvicorn_worker.UvicornWorker", "-b", "unix:socket"),
     "hypercorn": (*PYTHON, "hypercorn", "web:app", "-b", "unix:socket"),
 }
-#: A signal without a server: what a worker of one's own does.
+#: A signal without a server: what a worker of one's own does. It waits in short sleeps: ``signal.pause()`` would wait for ever if the
+#: signal came just before it.
 WORKER = """
-import asyncio, sys, threading
+import asyncio, sys, threading, time
 import otel_llm
 
 otel_llm.configure(service_name="worker")
@@ -195,7 +196,7 @@ otel_llm.shutdown_on_signals()
 work("before")
 ready()
 while not stop.is_set():
-    signal.pause()
+    time.sleep(0.02)
 work("after")
 sys.exit(3)
 """
@@ -214,7 +215,7 @@ for _ in range(500):
     work("a")
 ready()
 while True:
-    signal.pause()
+    time.sleep(0.02)
 """
     langfuse.stop()
     assert ended_by_sigterm(script, tmp_path, environment) == 4
@@ -225,12 +226,12 @@ while True:
 
 def test_a_signal_amid_configure_ends_the_process(tmp_path: Path, environment: dict[str, str]) -> None:
     script = """
-import signal
 from otel_llm.configuration import _wiring
 otel_llm.shutdown_on_signals(timeout_s=0.1)
 with _wiring.lock:
     ready()
-    signal.pause()
+    while True:
+        time.sleep(0.02)
 """
     assert ended_by_sigterm(script, tmp_path, environment) == -signal.SIGTERM
 
