@@ -24,6 +24,9 @@ ROOT = Path(__file__).resolve().parents[1]
 CONFIGURATION = ROOT / "collector-config.yaml"
 _PORTS = ("GRPC", "HTTP", "HEALTH", "METRICS", "TELEMETRY")
 _PATIENCE_S = 60.0
+_FIRST_TRIES = 5
+#: What a collector says whose port another process has.
+_TAKEN = "address already in use"
 T = TypeVar("T")
 
 
@@ -51,7 +54,6 @@ class Collector:
     def __init__(self, langfuse: FakeLangfuse, folder: Path, *, command: str = "", **environment: str) -> None:
         self.folder = folder
         self._command = ["sh", "-c", f"exec env {command}"] if command else [binary(), "--config", str(CONFIGURATION)]
-        self._ports = dict(zip(_PORTS, _free_ports(len(_PORTS)), strict=True))
         self.environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(Path.home()),
@@ -60,9 +62,9 @@ class Collector:
             "LANGFUSE_BASE_URL": langfuse.base_url,
             "OTEL_LLM_QUEUE_DIR": str(folder / "queue"),
             "OTEL_LLM_RETRY_MAX_INTERVAL": "1s",
-            **{f"OTEL_LLM_COLLECTOR_{name}_PORT": str(port) for name, port in self._ports.items()},
             **environment,
         }
+        self._choose_ports()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -75,9 +77,27 @@ class Collector:
         """Its OTLP/gRPC endpoint."""
         return f"127.0.0.1:{self._ports['GRPC']}"
 
+    def _choose_ports(self) -> None:
+        self._ports = dict(zip(_PORTS, _free_ports(len(_PORTS)), strict=True))
+        self.environment |= {f"OTEL_LLM_COLLECTOR_{name}_PORT": str(port) for name, port in self._ports.items()}
+
     def start(self) -> Self:
-        """Returns once all pipelines run. Raises RuntimeError with its log if it ends instead."""
+        """Returns once all pipelines run. Raises RuntimeError with its log if it ends instead.
+
+        At the first start it gets other ports where somebody has taken one of its own since they were chosen.
+        """
         log = self.folder / "log"
+        for tries_left in reversed(range(_FIRST_TRIES if self._process is None else 1)):
+            try:
+                return self._start(log)
+            except RuntimeError as error:
+                if not tries_left or _TAKEN not in str(error):
+                    raise
+                self._choose_ports()
+                log.unlink()
+        raise AssertionError
+
+    def _start(self, log: Path) -> Self:
         with log.open("ab") as out:
             self._process = subprocess.Popen(self._command, cwd=ROOT, env=self.environment, stdout=out, stderr=out)
         eventually(lambda: self._is_up(log))
@@ -91,7 +111,7 @@ class Collector:
 
     def measured(self, port: str = "METRICS") -> dict[str, float]:
         """Samples of its Prometheus endpoint, or of that of its own telemetry, by name and labels."""
-        lines = httpx.get(f"http://127.0.0.1:{self._ports[port]}/metrics").text.splitlines()
+        lines = httpx.get(f"http://127.0.0.1:{self._ports[port]}/metrics", timeout=_PATIENCE_S).text.splitlines()
         return {key: float(value) for key, _, value in (line.rpartition(" ") for line in lines if not line.startswith("#"))}
 
     def _is_up(self, log: Path) -> bool:
@@ -148,7 +168,10 @@ def sum_of(samples: dict[str, float], name: str, **labels: str) -> float:
 def send_http(endpoint: str, records: Iterable[bytes]) -> None:
     """One request with all records."""
     answer = httpx.post(
-        f"{endpoint}/v1/traces", content=b"".join(records), headers={"content-type": "application/x-protobuf"}, timeout=20
+        f"{endpoint}/v1/traces",
+        content=b"".join(records),
+        headers={"content-type": "application/x-protobuf"},
+        timeout=_PATIENCE_S,
     )
     answer.raise_for_status()
 
@@ -157,7 +180,7 @@ def send_grpc(endpoint: str, records: Iterable[bytes]) -> None:
     """One call with all records."""
     with grpc.insecure_channel(endpoint) as channel:
         export: Any = channel.unary_unary("/opentelemetry.proto.collector.trace.v1.TraceService/Export")
-        export(b"".join(records), timeout=20, wait_for_ready=True)
+        export(b"".join(records), timeout=_PATIENCE_S, wait_for_ready=True)
 
 
 def _free_ports(number: int) -> list[int]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from weakref import WeakSet
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -68,7 +69,7 @@ def _fake_provider() -> Iterator[FakeProvider]:
 
 @pytest.fixture
 def fake(_fake_provider: FakeProvider) -> FakeProvider:
-    """LLM vendors on loopback, with no exchange seen yet."""
+    """LLM vendors on loopback, with no exchange seen and no reply queued yet."""
     _fake_provider.clear()
     return _fake_provider
 
@@ -76,3 +77,9 @@ def fake(_fake_provider: FakeProvider) -> FakeProvider:
 @pytest.fixture(autouse=True)
 def _no_notes_in_the_users_directory(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     monkeypatch.setenv("OTEL_LLM_STATE_DIR", str(tmp_path_factory.mktemp("state")))
+
+
+@pytest.fixture(autouse=True)
+def _no_deliveries_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flush waits for all that run."""
+    monkeypatch.setattr("otel_llm.delivery.running._running", WeakSet())

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner, Result
@@ -240,7 +241,7 @@ def three_polls(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
             raise KeyboardInterrupt
         store(path, left.pop(0))
 
-    monkeypatch.setattr("otel_llm.cli.traces.time.sleep", sleep)
+    monkeypatch.setattr("otel_llm.cli.traces.time", SimpleNamespace(sleep=sleep))
 
 
 @pytest.mark.usefixtures("three_polls")

@@ -86,7 +86,7 @@ def test_a_delivery_that_hangs_does_not_use_up_the_time_of_another_at_a_shutdown
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(processor)
     provider.get_tracer("test").start_span("a").end()
-    processor.shutdown(timeout_millis=100)
+    processor.shutdown(timeout_millis=2_000)
     gate.set()
     assert hanging.stats == Stats(received=1, dropped=1)
     assert healthy.stats == Stats(received=1, delivered=1)

@@ -33,6 +33,14 @@ def post(url, body, **options):
     return httpx.post(url, json=body, headers=options.pop("headers", KEY), **options)
 
 
+def until(happened):
+    """Let the server's threads come that far."""
+    deadline = time.monotonic() + 30
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
 # --- the wire ---------------------------------------------------------------------------------------------------------
 
 
@@ -83,7 +91,8 @@ def test_answers_that_never_come_or_never_end(fake, stall_at):
     fake.reply(Reply(stall_at=stall_at))
     with pytest.raises(httpx.ReadTimeout):
         post(f"{fake.openai}/chat/completions", HELLO, timeout=httpx.Timeout(5.0, read=0.05))
-    assert fake.exchanges[0].status == (200 if stall_at else None)
+    # The client may have given up before the server's thread has come that far.
+    until(lambda: fake.unused == () and fake.exchanges[0].status == (200 if stall_at else None))
 
 
 def test_lone_surrogates_become_invalid_utf8(fake):
@@ -167,6 +176,16 @@ def test_clear_forgets_the_exchanges(fake):
     assert (fake.exchanges, fake.usage) == ([], Usage())
 
 
+def test_clear_forgets_what_no_request_has_taken(fake):
+    url = fake.replay(RECORDING)
+    fake.reply(Reply(status=500))
+    fake.reply(Reply(status=501), when=lambda exchange: exchange.model == HELLO["model"])
+    fake.clear()
+    assert fake.unused == ()
+    assert httpx.post(url, headers=KEY).status_code == 404
+    assert post(f"{fake.openai}/chat/completions", HELLO).status_code == 200
+
+
 # --- recordings -------------------------------------------------------------------------------------------------------
 
 RECORDING = {
@@ -239,11 +258,10 @@ def test_a_stop_ends_answers_that_never_come():
     fake = FakeProvider([Reply(stall_at=0)]).start()
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(post, f"{fake.openai}/chat/completions", HELLO, timeout=60)
-        while not fake.exchanges:
-            time.sleep(0.001)
+        until(lambda: fake.exchanges)
         fake.stop()
         assert isinstance(waiting.exception(), httpx.TransportError)
     threads = set(threading.enumerate()) - before
     for thread in threads:
-        thread.join(5)
+        thread.join(30)
     assert not any(thread.is_alive() for thread in threads)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -243,6 +244,7 @@ def test_later_calls_do_not_wait_while_the_store_hangs() -> None:
 
 
 def test_there_is_one_refresh_at_a_time() -> None:
+    wait_until(no_thread_refreshes)  # nor one of a resolver that another test has closed
     store = Hanging()
     resolver = ModelResolver(store, environ=KEY, refresh_s=0.001, first_load_s=0.05)  # type: ignore[arg-type]
     threads = [threading.Thread(target=model, args=(resolver,)) for _ in range(20)]
@@ -254,7 +256,11 @@ def test_there_is_one_refresh_at_a_time() -> None:
     assert sum(thread.name == "otel-llm-models" for thread in threading.enumerate()) == 1
     store.answer.set()
     resolver.close()
-    wait_until(lambda: all(thread.name != "otel-llm-models" for thread in threading.enumerate()))
+    wait_until(no_thread_refreshes)
+
+
+def no_thread_refreshes() -> bool:
+    return all(thread.name != "otel-llm-models" for thread in threading.enumerate())
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
@@ -265,6 +271,20 @@ def wait_until(holds: Callable[[], bool]) -> None:
 
 
 # --- processes --------------------------------------------------------------------------------------------------------
+def holds_in_a_child(what: Callable[[], bool]) -> bool:
+    """Whether it is true in a fork, which ends there whatever happens: it is killed if it hangs, and runs no further test."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.alarm(60)
+            code = 0 if what() else 1
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
 def test_a_forked_child_asks_for_itself(tmp_path: Path) -> None:
@@ -276,11 +296,7 @@ def test_a_forked_child_asks_for_itself(tmp_path: Path) -> None:
     assert model(resolver) == "a/b"
     store.set("strategist", "x/y", by="eve")
 
-    child = os.fork()
-    if child == 0:
-        os._exit(0 if model(resolver) == "x/y" else 1)
-
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert holds_in_a_child(lambda: model(resolver) == "x/y")
     assert model(resolver) == "a/b"
     resolver.close()
 
@@ -294,11 +310,7 @@ def test_a_forked_child_has_the_last_choices_if_the_store_is_gone() -> None:
     wait_until(lambda: model(resolver) == "a/b")
     store.answer.clear()
 
-    child = os.fork()
-    if child == 0:
-        os._exit(0 if model(resolver) == "a/b" else 1)
-
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert holds_in_a_child(lambda: model(resolver) == "a/b")
     store.answer.set()
     resolver.close()
 

@@ -24,6 +24,16 @@ def finish(application: Conversation, world: World) -> dict[str, Any]:
     return stats
 
 
+def stats_when(holds: Callable[[dict[str, Any]], bool], application: Conversation) -> dict[str, Any]:
+    """The statistics as soon as this is true of those of Langfuse, or as they are when patience is at its end."""
+    deadline = time.monotonic() + PATIENCE_S
+    stats: dict[str, Any] = application.ask(do="stats")
+    while not holds(stats["langfuse"]) and time.monotonic() < deadline:
+        time.sleep(0.1)
+        stats = application.ask(do="stats")
+    return stats
+
+
 def assert_counted(stats: dict[str, Any]) -> None:
     """Each span has found its way into one of the counts."""
     for found in (stats["langfuse"], stats["insforge"]):
@@ -38,7 +48,7 @@ def test_a_full_disk(world: World, measured: Callable[..., None]) -> None:
     assert application.ask(do="make", spans=1_500, rate=1_500.0)["failures"] == 0
     full = application.ask(do="stats")
     application.ask(do="limit_files", size=-1)
-    time.sleep(2.5)
+    stats_when(lambda stats: stats["spooled"] > full["langfuse"]["spooled"], application)
     application.ask(do="make", spans=100)
     stats = finish(application, world)
     waited = full["langfuse"]["pending"]
@@ -68,10 +78,9 @@ def test_a_read_only_directory(world: World, measured: Callable[..., None]) -> N
     time.sleep(0.5)
     before = application.ask(do="stats")
     world.spool.chmod(0o700)
-    time.sleep(4.5)
+    stats_when(lambda stats: stats["spooled"] == 306, application)
     application.ask(do="make", spans=300)
-    time.sleep(0.5)
-    after = application.ask(do="stats")
+    after = stats_when(lambda stats: stats["spooled"] == 612, application)
     finish(application, world)
     measured("read-only directory", world, remark=f"{before['langfuse']['pending']} waited in memory meanwhile")
     assert (before["langfuse"]["spooled"], before["langfuse"]["pending"]) == (0, 306)
@@ -82,7 +91,8 @@ def test_a_read_only_directory(world: World, measured: Callable[..., None]) -> N
 def damage(world: World) -> None:
     """Overwrite the database, its log and its index, where they are."""
     for path in world.spool.glob("spool.sqlite3*"):
-        path.write_bytes(b"\xff" * path.stat().st_size)
+        with path.open("r+b") as file:  # not truncated: the application has the index in its memory, and would be killed
+            file.write(b"\xff" * path.stat().st_size)
 
 
 def test_a_file_that_was_damaged_before(world: World, measured: Callable[..., None]) -> None:
@@ -101,7 +111,7 @@ def test_a_file_that_is_damaged_while_it_is_used(world: World, measured: Callabl
     world.backend.behave("503")
     application = world.application()
     application.ask(do="make", spans=300)
-    time.sleep(0.5)
+    stats_when(lambda stats: stats["spooled"] == 306, application)
     damage(world)
     application.ask(do="make", spans=300, rate=300.0)
     stats = finish(application, world)
@@ -116,8 +126,9 @@ def test_a_spool_that_is_deleted_while_it_is_used(world: World, measured: Callab
     world.backend.behave("503")
     application = world.application()
     application.ask(do="make", spans=300)
-    time.sleep(0.5)
-    shutil.rmtree(world.spool)
+    stats_when(lambda stats: stats["spooled"] == 306, application)
+    # All at once: in a directory that is emptied by and by, the sender makes new files meanwhile.
+    shutil.rmtree(world.spool.rename(world.directory / "removed"))
     application.ask(do="make", spans=300, rate=300.0)
     stats = finish(application, world)
     measured("spool deleted while used", world, remark="what was in it was written anew")

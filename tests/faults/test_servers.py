@@ -29,7 +29,8 @@ def call(path: Path) -> None:
     while not answers(path):
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    with httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), base_url="http://localhost") as client:
+    transport = httpx.HTTPTransport(uds=str(path))
+    with httpx.Client(transport=transport, base_url="http://localhost", timeout=PATIENCE_S) as client:
         for _ in range(REQUESTS):
             client.get("/").raise_for_status()
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from weakref import WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -63,6 +63,7 @@ def _no_destinations_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
     """Spans made by hand have the same ids in each test, so what another test's destinations took must be forgotten."""
     monkeypatch.setattr("otel_llm_langfuse.coexistence._claims", WeakValueDictionary())
     monkeypatch.setattr("otel_llm_langfuse.coexistence._open", InUse())
+    monkeypatch.setattr("otel_llm.delivery.running._running", WeakSet())
 
 
 @pytest.fixture(autouse=True)

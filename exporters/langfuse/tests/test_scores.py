@@ -271,7 +271,8 @@ class Batch:
         self.destination = app.delivery.destination
         self.encoded: list[bytes] = []
         self._encode = self.destination.encode
-        self.destination.encode = self._keep  # type: ignore[method-assign]
+        # A span that has waited for long is deferred instead of encoded, and no less held back.
+        self.destination.encode = self.destination.defer = self._keep  # type: ignore[method-assign]
 
     def _keep(self, span: ReadableSpan) -> bytes | None:
         record = self._encode(span)

@@ -98,7 +98,8 @@ class FakeProvider(Addresses):
         return self._script.unused
 
     def clear(self) -> None:
-        """Forget the exchanges so far."""
+        """Forget the exchanges so far, and the replies and recordings that no request has taken: the next test queues its own."""
+        self._script.clear()
         with self._lock:
             self._exchanges.clear()
 

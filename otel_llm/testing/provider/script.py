@@ -54,6 +54,12 @@ class Script:
                     return self._recordings.pop(index)
         return None
 
+    def clear(self) -> None:
+        """Forget what nobody has asked for yet."""
+        with self._lock:
+            self._lines.clear()
+            self._recordings.clear()
+
     @property
     def unused(self) -> tuple[Reply, ...]:
         """Replies that nobody has asked for yet."""
