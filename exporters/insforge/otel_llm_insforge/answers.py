@@ -7,16 +7,14 @@ for ever and a missing key are both a 400. The body's ``code`` tells (an SQLSTAT
 
 from __future__ import annotations
 
-import email.utils
 import json
-import math
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, Final
 
 from otel_llm.delivery import Delivered, Outcome, Pause, Retry, Split
+from otel_llm.delivery.bounded_http import retry_after
 
 
 class Fault(Enum):
@@ -41,7 +39,6 @@ _SCHEMA_CODES: Final = ("42", "3F000", "PGRST204", "PGRST205")
 _TRANSIENT_MESSAGE: Final = re.compile(r"timeout of |connect E|read E|socket hang up")
 _TOO_LARGE: Final = "request entity too large"
 _CODE: Final = re.compile(r"[A-Z0-9_]{1,40}")
-_LONGEST_WAIT_S: Final = 3_600.0
 
 
 def classify(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
@@ -115,22 +112,3 @@ def reason_of(fault: Fault, status: int, body: bytes) -> str:
     """One line without any text of the body."""
     code = _code(_decoded(body))
     return f"{fault.value} (status {status}{', ' + code if code else ''})"
-
-
-def retry_after(value: str | None) -> float | None:
-    """Seconds of a Retry-After field, which holds seconds or a date; None if absent or unreadable."""
-    if value is None:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = _seconds_until(value)
-    return min(max(seconds, 0.0), _LONGEST_WAIT_S) if math.isfinite(seconds) else None
-
-
-def _seconds_until(date: str) -> float:
-    try:
-        moment = email.utils.parsedate_to_datetime(date)
-    except ValueError:
-        return math.nan
-    return (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds()

@@ -12,8 +12,9 @@ import httpx
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from otel_llm.delivery import Delivered, Outcome, Retry
+from otel_llm.delivery.bounded_http import BoundedClient, retry_after
 from otel_llm.errors import DeliveryError
-from otel_llm_insforge.answers import Fault, fault_of, reason_of, retry_after
+from otel_llm_insforge.answers import Fault, fault_of, reason_of
 from otel_llm_insforge.batches import bodies, by_table
 from otel_llm_insforge.patience import Patience
 from otel_llm_insforge.rows import KEYS, Row, read_row
@@ -126,12 +127,17 @@ class RestStore:
 
     def _send(self, method: str, table: str, timeout_s: float, **parts: Any) -> httpx.Response:
         with suppress_instrumentation():  # spans of our own requests would be exported by further requests
-            return self._connected().request(method, f"{self._root}/{table}", timeout=timeout_s, **parts)
+            url, http = f"{self._root}/{table}", self._connected()
+            if method == "POST":
+                return http.post(url, timeout=timeout_s, **parts)
+            with http.stream(method, url, timeout=timeout_s, **parts) as answer:  # pages of rows, which are wanted whole
+                answer.read()
+                return answer
 
     def _connected(self) -> httpx.Client:
         """The client of this process: connections must not be shared across a fork."""
         if self._client is None or self._process != os.getpid():
-            self._client, self._process = httpx.Client(), os.getpid()
+            self._client, self._process = BoundedClient(), os.getpid()
         return self._client
 
     def close(self) -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-
 import httpx
 
 from otel_llm.delivery import Delivered, Outcome, Pause, Retry, Split
+from otel_llm.delivery.bounded_http import retry_after
 
 _CHECK_KEYS = "check LANGFUSE_PUBLIC_KEY, LANGFUSE_SECRET_KEY and LANGFUSE_BASE_URL"
 _PAUSES = {
@@ -35,8 +32,19 @@ def outcome_of(response: httpx.Response) -> Outcome:
     if status in _SPLITS:
         return Split(f"{told}: {_SPLITS[status]}")
     if status in _TRANSIENT or status >= 500:
-        return Retry(told, _retry_after(response.headers.get("retry-after")))
+        return Retry(told, retry_after(response.headers.get("retry-after")))
+    if status == 401 and not _is_langfuses(response):
+        return Pause(f"{told}, but not as Langfuse does: something before it wants a login; check LANGFUSE_BASE_URL")
     return Pause(f"{told}: {_PAUSES.get(status, 'this is not how its OTLP endpoint answers; check LANGFUSE_BASE_URL')}")
+
+
+def _is_langfuses(response: httpx.Response) -> bool:
+    """Whether Langfuse itself refuses the keys: it says so in a message."""
+    try:
+        told = response.json()
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(told, dict) and "message" in told
 
 
 def unreachable(host: str, error: httpx.RequestError) -> Outcome:
@@ -49,23 +57,3 @@ def _host(response: httpx.Response) -> str:
         return httpx.URL(response.headers.get("location", "")).host or "another path"
     except (httpx.InvalidURL, ValueError):
         return "an address that cannot be read"
-
-
-def _retry_after(value: str | None) -> float | None:
-    """Seconds to wait, from a number of seconds or an HTTP date (RFC 9110 10.2.3)."""
-    if value is None:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        return _seconds_until(value)
-    return seconds if math.isfinite(seconds) and seconds >= 0 else None
-
-
-def _seconds_until(date: str) -> float | None:
-    try:
-        when = parsedate_to_datetime(date)
-    except ValueError:
-        return None
-    zoned = when if when.tzinfo else when.replace(tzinfo=UTC)
-    return max(0.0, (zoned - datetime.now(UTC)).total_seconds())

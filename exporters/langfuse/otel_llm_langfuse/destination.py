@@ -15,6 +15,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from otel_llm.content_policy import ContentMode
 from otel_llm.delivery import Delivered, Limits, Outcome, Split
+from otel_llm.delivery.bounded_http import BoundedClient
 from otel_llm.delivery.deferring import as_deferred, deferred, encoded
 from otel_llm.delivery.log_limit import LogLimit
 from otel_llm.masking import MaskFunction
@@ -30,6 +31,7 @@ from otel_llm_langfuse.media_client import MediaClient
 from otel_llm_langfuse.media_record import Opened, opened
 from otel_llm_langfuse.media_upload import MediaUploads
 from otel_llm_langfuse.otlp import record_of
+from otel_llm_langfuse.partial_success import RejectedSpans
 from otel_llm_langfuse.plain_values import with_plain_values
 from otel_llm_langfuse.projects import settings_of_projects
 from otel_llm_langfuse.score_batches import ScoreBatches
@@ -42,6 +44,8 @@ PATH: Final = "/api/public/otel/v1/traces"
 #: Of any other receiver of OTLP over HTTP.
 _OTLP_PATH: Final = "/v1/traces"
 _NO_KEYS_FOR_SCORES: Final = "scores need LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY"
+#: Of an answer to 512 scores, which tells what became of each.
+_MOST_BYTES: Final = 1 << 20
 _logger = logging.getLogger(__name__)
 _log_limit = LogLimit(time.monotonic)
 
@@ -74,6 +78,8 @@ class LangfuseDestination:
         self._media_mode: MediaMode = "reference" if settings.media == "upload" and not settings.has_keys else settings.media
         #: What became of images, audio and files.
         self.media = MediaUploads()
+        #: What a receiver took no part of.
+        self.rejected = RejectedSpans(self._url.host, content.mask)
         self._budget = budget_of(settings)
         self._traces = SentTraces()
         self.scores = ScoreBatches(settings, self._auth, self._connected)
@@ -130,7 +136,7 @@ class LangfuseDestination:
 
     def send(self, records: Sequence[bytes], *, timeout_s: float) -> Outcome:
         """Send the spans of a batch, then its scores."""
-        return self.scores.send(records, self._send_spans, timeout_s=timeout_s)
+        return self.scores.send(records, self._send_spans, timeout_s=self._settings.within_timeout(timeout_s))
 
     def _send_spans(self, records: Sequence[bytes], *, timeout_s: float) -> Outcome:
         """Upload the media of a batch, then POST its spans. The client's own HTTP is not traced."""
@@ -138,9 +144,8 @@ class LangfuseDestination:
             batch = opened(records)
         except ValueError as error:
             return Split(str(error))
-        timeout = min(timeout_s, self._settings.timeout_s)
         with suppress_instrumentation():
-            return self._upload(batch, timeout) or self._post(batch, timeout)
+            return self._upload(batch, timeout_s) or self._post(batch, timeout_s)
 
     def _upload(self, batch: Opened, timeout_s: float) -> Outcome | None:
         """None: go on with the spans."""
@@ -164,6 +169,7 @@ class LangfuseDestination:
         outcome = outcome_of(response)
         if isinstance(outcome, Delivered):
             self.media.sent(batch.uploads)
+            self.rejected.note(response)
             if self._budget is not None:
                 self._budget.count(len(batch.requests))
         return outcome
@@ -180,7 +186,7 @@ class LangfuseDestination:
     def _connected(self) -> httpx.Client:
         """The client of this process: connections must not be shared with the process that this one was forked from."""
         if self._client is None or self._client_pid != os.getpid():
-            self._client = httpx.Client(follow_redirects=False)
+            self._client = BoundedClient(most_bytes=_MOST_BYTES, follow_redirects=False)
             self._client_pid = os.getpid()
         return self._client
 

@@ -44,7 +44,7 @@ class ScoreBatches:
 
     def send(self, records: Sequence[bytes], send_spans: SendSpans, *, timeout_s: float) -> Outcome:
         """Send a batch. Refused scores have it split, until each of them can be told and counted by itself."""
-        deadline = time.monotonic() + min(timeout_s, self._settings.timeout_s)
+        deadline = time.monotonic() + timeout_s
         left = [record for record in records if record not in self._verdicts] if self._verdicts else records
         scores = [record for record in left if record.startswith(MARK)]
         if not scores and left is records:

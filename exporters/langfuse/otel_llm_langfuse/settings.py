@@ -90,6 +90,10 @@ class LangfuseSettings(ContentSettings):
         """Whether Langfuse itself can be spoken to, as scores and media must."""
         return self.public_key is not None and self.secret_key is not None
 
+    def within_timeout(self, timeout_s: float) -> float:
+        """Seconds for a request that may take ``timeout_s``: the own timeout shortens that if it was set; its default does not."""
+        return min(timeout_s, self.timeout_s) if "timeout_s" in self.model_fields_set else timeout_s
+
     @property
     def mapping(self) -> MappingSettings:
         """The part that the mapping needs."""
