@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import stat
 from pathlib import Path
 
@@ -24,13 +25,27 @@ def make_private_directory(directory: Path, remedy: str) -> None:
     with contextlib.suppress(FileExistsError):
         directory.parent.mkdir(parents=True, exist_ok=True)
         directory.mkdir(mode=0o700)
+    check_private_directory(directory, remedy)
+
+
+def check_private_directory(directory: Path, remedy: str) -> None:
+    """Whether an existing ``directory`` is as :func:`make_private_directory` makes it; makes nothing.
+
+    Raises UnsafePlaceError if not; OSError if it is not there, or cannot be looked at.
+    """
     found = directory.lstat()
     if not stat.S_ISDIR(found.st_mode):
         raise UnsafePlaceError(f"{directory} is not a directory (a symbolic link is not followed). {remedy}")
-    if hasattr(os, "geteuid") and found.st_uid not in (os.geteuid(), 0):
+    if not hasattr(os, "geteuid"):
+        return
+    if found.st_uid not in (os.geteuid(), 0):
         raise UnsafePlaceError(f"{directory} belongs to another user, and what is kept there can hold prompts. {remedy}")
-    if hasattr(os, "geteuid") and stat.S_IMODE(found.st_mode) & 0o022:
-        raise UnsafePlaceError(f"{directory} is writable by other users, and what is kept there can hold prompts. {remedy}")
+    if stat.S_IMODE(found.st_mode) & 0o022:
+        mended = f"Run `chmod go-w {shlex.quote(os.fspath(directory))}` to keep what is in it. Or else: "
+        raise UnsafePlaceError(
+            f"{directory} is writable by other users, and what is kept there can hold prompts. "
+            f"{mended if found.st_uid == os.geteuid() else ''}{remedy}"
+        )
 
 
 def make_private_file(path: Path, remedy: str) -> None:
@@ -38,8 +53,14 @@ def make_private_file(path: Path, remedy: str) -> None:
     flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600))
+    found = check_private_file(path, remedy)
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        path.chmod(0o600)
+
+
+def check_private_file(path: Path, remedy: str) -> os.stat_result:
+    """What is known of an existing ``path``. Raises UnsafePlaceError if it is a link or another user's; OSError if it is not there."""
     found = path.lstat()
     if not stat.S_ISREG(found.st_mode) or (hasattr(os, "geteuid") and found.st_uid != os.geteuid()):
         raise UnsafePlaceError(f"{path} is not a regular file of this user. Remove it. {remedy}")
-    if stat.S_IMODE(found.st_mode) & 0o077:
-        path.chmod(0o600)
+    return found

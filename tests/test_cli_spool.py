@@ -28,6 +28,7 @@ Run = Callable[..., Result]
 Store = Callable[..., DiskSpool]
 TRACE_ID = 0x0AF7651916CD43DD8448EB211C80319C
 OTHER = "https://insforge.example.com"
+NO_QUEUE = "there is no disk queue, so nothing waits. Is it the directory of the application?"
 
 
 @pytest.fixture
@@ -113,9 +114,7 @@ def told(result: Result, *, status: int = 0) -> Any:
 class TestStatus:
     def test_nothing_there(self, run: Run, directory: Path) -> None:
         result = run("status")
-        assert (
-            result.output == f"{directory}: there is no disk queue, so nothing waits. Is it the directory of the application?\n"
-        )
+        assert result.output == f"{directory}: {NO_QUEUE}\n"
         assert (result.exit_code, directory.exists()) == (0, False)
 
     def test_nothing_waits(self, run: Run, store: Store, directory: Path) -> None:
@@ -162,6 +161,16 @@ class TestStatus:
             "refusals": [],
         }
 
+    def test_what_was_lost(self, run: Run, store: Store, directory: Path) -> None:
+        store("a", [b"x", b"y"])
+        assert run("purge", "--yes").exit_code == 0
+        line = run("status").output.splitlines()[-1]
+        assert line.startswith("Lost for a: 2 span(s), the latest ")
+        assert line.endswith(" ago: purged")
+        (loss,) = told(run("status", "--json"))["losses"]
+        assert loss.pop("latest_s") >= 0.0
+        assert loss == {"destination": "a", "reason": "purged", "spans": 2}
+
     def test_a_process_that_sends_is_told(self, run: Run, store: Store, directory: Path) -> None:
         store("a", [b"x"])
         leader = ProcessLock(SpoolPlace(directory).lock("a"))
@@ -175,7 +184,7 @@ class TestStatus:
         SpoolPlace(directory).file.write_bytes(b"no database " * 1_000)
         result = run("status")
         assert result.exit_code == 1
-        assert "is damaged (file is not a database). The next process that delivers sets it aside" in result.output
+        assert "is damaged (file is not a database). The next application that records sets it aside" in result.output
         assert [path.name for path in directory.iterdir()] == ["spool.sqlite3"]
 
     def test_a_directory_of_all_users_is_refused(self, run: Run, store: Store, directory: Path) -> None:
@@ -183,6 +192,22 @@ class TestStatus:
         directory.chmod(0o777)
         result = run("status")
         assert (result.exit_code, "writable by other users" in result.output) == (1, True)
+
+    @pytest.mark.parametrize("command", ["status", "drain", "purge", "replay-dead", "export -"])
+    def test_what_is_no_directory_of_a_queue_is_no_empty_queue(
+        self, run: Run, langfuse: FakeLangfuse, directory: Path, command: str
+    ) -> None:
+        directory.write_text("")
+        result = run(*command.split())
+        assert result.exit_code == 1
+        assert f"{directory} is not a directory" in result.output
+        directory.unlink()
+        directory.mkdir(mode=0o700)
+        directory.chmod(0o770)
+        result = run(*command.split())
+        assert result.exit_code == 1
+        assert f"{directory} is writable by other users" in result.output
+        assert list(directory.iterdir()) == []
 
     def test_no_disk_queue_at_all(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("OTEL_LLM_SPOOL_DIR", "none")
@@ -194,6 +219,7 @@ class TestStatus:
         assert told(run("status", "--json", "--dir", tmp_path / "else")) == {
             "directory": str(tmp_path / "else"),
             "destinations": [],
+            "losses": [],
         }
 
 
@@ -217,12 +243,15 @@ class TestDrain:
         assert len(langfuse.observations) == 3
         assert told(run("status", "--json"))["destinations"][0]["spans"] == 0
 
-    def test_in_json(self, run: Run, store: Store, langfuse: FakeLangfuse) -> None:
+    def test_in_json(self, run: Run, store: Store, langfuse: FakeLangfuse, directory: Path) -> None:
         store(key(langfuse), records(langfuse, 1))
         assert told(run("drain", "--json")) == {
+            "directory": str(directory),
             "delivered": 1,
             "refused": 0,
+            "lost": {},
             "left": {"langfuse": 0},
+            "reasons": {},
             "last_errors": {},
             "not_configured": {},
         }
@@ -256,7 +285,7 @@ class TestDrain:
 
     def test_nothing_there(self, run: Run, langfuse: FakeLangfuse, directory: Path) -> None:
         result = run("drain")
-        assert (result.exit_code, result.output) == (0, "There is no disk queue, so nothing waits.\n")
+        assert (result.exit_code, result.output) == (0, f"{directory}: {NO_QUEUE}\n")
         assert not directory.exists()
 
     def test_no_destination(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -350,7 +379,7 @@ class TestExport:
         result = run("export", tmp_path / "raw", "--raw", "--json", "--destination", key(langfuse))
         assert unpacked((tmp_path / "raw").read_bytes()) == everything
         size = (tmp_path / "raw").stat().st_size
-        assert json.loads(result.stderr) == {"records": 3, "bytes": size, "without_media": 0, "left_out": 0, "deferred": 0}
+        assert json.loads(result.stdout) == {"records": 3, "bytes": size, "without_media": 0, "left_out": 0, "deferred": 0}
 
     def test_what_was_put_off_is_left_out_and_told(self, run: Run, directory: Path, store: Store, tmp_path: Path) -> None:
         store("b", [b"{}"]).append([b"first form"], deferred=True)
@@ -362,6 +391,24 @@ class TestExport:
         store(OTHER, [b'{"table":"a"}\n{"table":"b"}', b'{"table":"c"}'])
         result = run("export", "-", "--destination", "insforge")
         assert [json.loads(line)["table"] for line in result.stdout.splitlines()] == ["a", "b", "c"]
+
+    def test_what_is_told_keeps_out_of_what_is_written(self, run: Run, store: Store, tmp_path: Path) -> None:
+        store(OTHER, [b"{}"])
+        result = run("export", "-", "--json")
+        assert (result.stdout, json.loads(result.stderr)["records"]) == ("{}\n", 1)
+        result = run("export", tmp_path / "rows", "--json")
+        assert (json.loads(result.stdout)["records"], result.stderr) == (1, "")
+
+    def test_several_destinations_are_named_if_none_is(self, run: Run, store: Store, tmp_path: Path) -> None:
+        store("a", [b"{}"])
+        store("b", [b"{}"])
+        result = run("export", tmp_path / "rows")
+        assert (result.exit_code, result.output) == (1, "Error: Name one with --destination: 'a', 'b'\n")
+        assert not (tmp_path / "rows").exists()
+
+    def test_nothing_to_write(self, run: Run, tmp_path: Path) -> None:
+        result = run("export", tmp_path / "rows")
+        assert (result.exit_code, result.output) == (1, "Error: Nothing waits, nothing was refused.\n")
 
     def test_dead_letters(self, run: Run, store: Store, tmp_path: Path) -> None:
         store(OTHER, [b'{"table":"a"}'], refused="400")
@@ -389,6 +436,14 @@ class TestPurge:
         assert (refused.exit_code, told(run("status", "--json"))["destinations"][0]["spans"]) == (1, 1)
         assert run("purge", input="y\n").stdout.endswith("3 span(s) deleted.\n")
         assert told(run("status", "--json"))["destinations"] == []
+
+    @pytest.mark.parametrize("arguments", [[], ["--json"]])
+    def test_nobody_is_there_to_ask(self, run: Run, store: Store, arguments: list[str]) -> None:
+        store("a", [b"x"])
+        result = run("purge", *arguments, input="")
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert result.stderr.endswith("Error: Nothing was deleted: nobody is there to ask. Say --yes.\n")
+        assert told(run("status", "--json"))["destinations"][0]["spans"] == 1
 
     def test_of_one_destination_without_asking(self, run: Run, store: Store) -> None:
         store("a", [b"x"])

@@ -17,7 +17,7 @@ from otel_llm.delivery import Delivered, Outcome, Pause, Retry, Split, metrics, 
 from otel_llm.delivery.encoder import STRIP_FROM
 from otel_llm.delivery.exporter import SHUTDOWN_MILLIS
 from otel_llm.delivery.sender import PAUSE_S
-from otel_llm.delivery.spool import Overflow, disk
+from otel_llm.delivery.spool import Overflow, dead_letters
 from otel_llm.settings import Settings
 from otel_llm_insforge.answers import classify
 from otel_llm_langfuse.answers import outcome_of
@@ -91,7 +91,7 @@ def test_the_policies() -> None:
 
 def test_the_figures() -> None:
     assert (STRIP_FROM, PAUSE_S, SHUTDOWN_MILLIS) == (0.9, 60.0, 5_000.0)
-    assert (disk._MOST_DEAD, disk._DEAD_BYTES) == (10_000, 64 * 1024 * 1024)
+    assert (dead_letters._MOST, dead_letters._MOST_BYTES, dead_letters._PART) == (10_000, 64 * 1024 * 1024, 0.25)
 
 
 def test_the_instruments() -> None:

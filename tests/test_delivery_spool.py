@@ -162,8 +162,7 @@ def test_a_disk_that_comes_back_takes_over_from_memory(deliver: Callable[..., De
     assert not delivery.flush(LONG_S)
     obstacle.unlink()
     assert delivery.spool is not None
-    delivery.spool._retry_at = 0.0
-    delivery.spool._given_up = False
+    delivery.spool.retry_now()
     offer(delivery, "b")
     assert not delivery.flush(LONG_S)
     destination.down = False
@@ -204,7 +203,9 @@ def test_a_full_spool_drops_the_oldest_and_counts_it(deliver: Callable[..., Deli
     )
     destination.down = False
     assert delivery.flush(LONG_S)
-    assert [record[:1] for record in destination.sent] == [b"5", b"6", b"7", b"8", b"9"]
+    first, *rest = sorted(record[:1] for record in destination.sent)
+    assert rest == [b"6", b"7", b"8", b"9"]
+    assert first in {b"4", b"5"}  # what was read last to be sent is dropped last
 
 
 def test_a_spool_that_drops_nothing_leaves_new_spans_in_memory(

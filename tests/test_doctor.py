@@ -85,7 +85,7 @@ def bad(result: Result) -> list[tuple[str, str]]:
     return [(finding["level"], finding["where"]) for finding in found if finding["level"] in ("warning", "fault")]
 
 
-def test_all_is_fine(run: Run, langfuse: FakeLangfuse, insforge: FakeInsForge) -> None:
+def test_all_is_fine(run: Run, langfuse: FakeLangfuse, insforge: FakeInsForge, tmp_path: Path) -> None:
     result = run()
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
@@ -94,6 +94,7 @@ def test_all_is_fine(run: Run, langfuse: FakeLangfuse, insforge: FakeInsForge) -
         "ok       opentelemetry: 1.45.1, all distributions of one release",
         "ok       prices: genai-prices 0.2.3",
         "ok       state directory: its files can be written",
+        f"ok       disk queue: nothing waits; it is begun with the first span, in {tmp_path / 's' / 'spool'}",
         "ok       insforge: pipeline_traces can be read at 127.0.0.1, with all its columns",
         "ok       insforge: pipeline_spans can be read at 127.0.0.1, with all its columns",
         "ok       langfuse budget: 0 observations today (UTC), 0 yesterday, of 10,000 a day; about 0 this month, of "
@@ -116,7 +117,7 @@ def test_the_machine_form_has_counts_and_findings(run: Run) -> None:
         "faults": 0,
         "warnings": 0,
         "notes": 0,
-        "ok": 6,
+        "ok": 7,
     }
     assert told["findings"][0] == {"level": "ok", "where": "settings", "what": "those of otel-llm are valid", "do": ""}
 

@@ -220,7 +220,7 @@ def test_a_refused_record_becomes_a_dead_letter_with_its_reason(open_spool: Open
 
 
 def test_the_newest_dead_letters_are_kept(open_spool: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("otel_llm.delivery.spool.disk._MOST_DEAD", 3)
+    monkeypatch.setattr("otel_llm.delivery.spool.dead_letters._MOST", 3)
     spool = open_spool()
     for number in range(5):
         spool.append([b"%d" % number])

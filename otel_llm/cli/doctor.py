@@ -46,6 +46,7 @@ def doctor(as_json: bool, offline: bool, timeout_s: float) -> None:
     - content: whether prompts and answers are recorded where somebody expects to see them
     - packages: other instrumentations of the same calls, SDKs that are not recorded, versions that do not fit
     - prices: models without one; the budget of observations
+    - disk queue: can spans wait there; how many wait, were refused, or were lost
 
     It changes nothing: servers are only read from, and get one export without spans. No key, no prompt and no other
     secret is ever printed, so the output can be shared.

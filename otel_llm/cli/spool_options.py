@@ -38,6 +38,20 @@ def waiting_in(inspector: Inspector) -> list[Waiting]:
     return inspector.waiting() if inspector.exists() else []
 
 
+def no_queue(inspector: Inspector) -> str:
+    """What to say where there is none."""
+    return f"{inspector.place.directory}: there is no disk queue, so nothing waits. Is it the directory of the application?"
+
+
+def only(found: Sequence[Waiting], destination: str | None) -> Waiting:
+    """The one that is named or meant; without a name, the only one there is."""
+    if destination is None and len(found) != 1:
+        known = ", ".join(repr(row.destination) for row in found)
+        raise click.ClickException(f"Name one with --destination: {known}" if found else "Nothing waits, nothing was refused.")
+    (row,) = chosen(found, destination)
+    return row
+
+
 def chosen(found: Sequence[Waiting], destination: str | None) -> list[Waiting]:
     """All, or the one that is named or meant."""
     if destination is None:

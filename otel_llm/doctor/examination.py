@@ -10,6 +10,7 @@ from typing import Final
 
 from otel_llm.doctor.content_switches import content_findings
 from otel_llm.doctor.core_settings import settings_findings
+from otel_llm.doctor.disk_queue import queue_findings
 from otel_llm.doctor.double_instrumentation import double_findings
 from otel_llm.doctor.finding import Check, Finding
 from otel_llm.doctor.installed import read_installed
@@ -48,6 +49,7 @@ def _checks_of_core(environ: Mapping[str, str]) -> dict[str, _Bound]:
         "instrumentations": partial(double_findings, installed),
         "prices": partial(price_findings, installed),
         "state directory": state_findings,
+        "disk queue": queue_findings,
     }
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sqlite3
+import threading
 import time
 from pathlib import Path
 from typing import Final
@@ -14,13 +16,16 @@ from otel_llm.delivery.spool.place import REMEDY, SpoolPlace
 from otel_llm.errors import OtelLLMError
 from otel_llm.private_files import make_private_file
 
+_logger = logging.getLogger(__name__)
+
 #: "olSp": marks the file as ours.
 APPLICATION_ID: Final = 0x6F6C5370
 SCHEMA_VERSION: Final = 2
-_PAGE_BYTES: Final = 16_384
-#: Room beyond the bound of the rows: for indexes, dead letters and pages on their way to be freed.
-_SLACK: Final = 1.25
+PAGE_BYTES: Final = 16_384
 _LOCKED_LOOK_S: Final = 0.01
+#: Held while a file is opened. To close a file releases all POSIX locks that the process has on it, also those of another connection
+#: that SQLite keeps: so nobody may open the database while another creates its file, which is then closed again.
+_opening = threading.RLock()
 
 _SCHEMA: Final = (
     "CREATE TABLE batch (id INTEGER PRIMARY KEY AUTOINCREMENT, destination TEXT NOT NULL, writer TEXT NOT NULL, "
@@ -53,9 +58,7 @@ class SpoolFileError(OtelLLMError):
     """The file cannot be used as a spool; the message says what to do."""
 
 
-def open_spool(
-    place: SpoolPlace, *, max_bytes: int, busy_timeout_s: float = 5.0, replace_damaged: bool = True
-) -> sqlite3.Connection:
+def open_spool(place: SpoolPlace, *, busy_timeout_s: float = 5.0, replace_damaged: bool = True) -> sqlite3.Connection:
     """Open the database, creating it for this user alone; a damaged one is set aside, unless ``replace_damaged`` is False.
 
     Raises UnsafePlaceError, SpoolFileError, OSError or sqlite3.Error.
@@ -63,21 +66,22 @@ def open_spool(
     place.prepare()
     before = _identity(place.file)
     try:
-        return _patiently_opened(place, max_bytes, busy_timeout_s)
+        return _patiently_opened(place, busy_timeout_s)
     except sqlite3.DatabaseError as error:
         if not (replace_damaged and is_damage(error)):
             raise
         if before is not None and before == _identity(place.file):  # nobody else has been faster
-            set_aside(place.file)
-        return _patiently_opened(place, max_bytes, busy_timeout_s)
+            set_aside(place.file, "was damaged")
+        return _patiently_opened(place, busy_timeout_s)
 
 
-def _patiently_opened(place: SpoolPlace, max_bytes: int, busy_timeout_s: float) -> sqlite3.Connection:
+def _patiently_opened(place: SpoolPlace, busy_timeout_s: float) -> sqlite3.Connection:
     """While another opens a new file too, SQLite does not wait for it to switch to the write-ahead log, but says at once: locked."""
     deadline = time.monotonic() + busy_timeout_s
     while True:
         try:
-            return _opened(place, max_bytes, busy_timeout_s)
+            with _opening:
+                return _opened(place, busy_timeout_s)
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
                 raise
@@ -98,16 +102,25 @@ def is_damage(error: Exception) -> bool:
     return code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
-def set_aside(path: Path) -> Path:
-    """Rename a damaged database out of the way, with what belongs to it; its new name."""
+def set_aside(path: Path, why: str) -> None:
+    """Rename a database that cannot be used on out of the way, with what belongs to it, and say so. Raises OSError."""
     aside = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
     for suffix in ("", "-wal", "-shm"):
         with contextlib.suppress(FileNotFoundError):
             os.replace(f"{path}{suffix}", f"{aside}{suffix}")
-    return aside
+    _logger.warning("the disk queue %s; it is kept as %s", why, os.fspath(aside))
 
 
-def _opened(place: SpoolPlace, max_bytes: int, busy_timeout_s: float) -> sqlite3.Connection:
+def _open_anew() -> None:
+    global _opening  # a forked child has no thread that would let go of it
+    _opening = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_open_anew)
+
+
+def _opened(place: SpoolPlace, busy_timeout_s: float) -> sqlite3.Connection:
     make_private_file(place.file, REMEDY)
     connection = sqlite3.connect(
         f"file:{quote(str(place.file))}?mode=rw",
@@ -117,7 +130,7 @@ def _opened(place: SpoolPlace, max_bytes: int, busy_timeout_s: float) -> sqlite3
         check_same_thread=False,
     )
     try:
-        _set_up(connection, max_bytes)
+        _set_up(connection)
         _create_schema(connection, place.file)
     except BaseException:
         connection.close()
@@ -125,14 +138,13 @@ def _opened(place: SpoolPlace, max_bytes: int, busy_timeout_s: float) -> sqlite3
     return connection
 
 
-def _set_up(connection: sqlite3.Connection, max_bytes: int) -> None:
-    connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
+def _set_up(connection: sqlite3.Connection) -> None:
+    connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA journal_size_limit = 67108864")
     connection.execute("PRAGMA secure_delete = OFF")
-    connection.execute(f"PRAGMA max_page_count = {max(64, int(max_bytes * _SLACK) // _PAGE_BYTES)}")
 
 
 def _create_schema(connection: sqlite3.Connection, path: Path) -> None:
