@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import os
 import subprocess
@@ -13,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from otel_llm.delivery.loading import loaded
+from otel_llm.delivery import loading
+from otel_llm.delivery.loading import loaded, why_not_loaded
 
 LONG_S = 30.0
 _numbers = itertools.count()
@@ -51,8 +53,32 @@ def test_who_asks_does_not_wait(slow: str, tmp_path: Path) -> None:
     assert sys.modules[slow].done
 
 
-def test_what_cannot_be_loaded_is_not_waited_for() -> None:
-    wait_until_loaded("otel_llm_no_such_module")
+def test_what_could_not_be_loaded_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "_FIRST_AGAIN_S", 0.0)
+    name = f"absent_{os.getpid()}_{next(_numbers)}"
+    monkeypatch.syspath_prepend(tmp_path)
+    assert not loaded(name)
+    deadline = time.monotonic() + LONG_S
+    while why_not_loaded(name) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert isinstance(why_not_loaded(name), ModuleNotFoundError)
+    (tmp_path / f"{name}.py").touch()
+    importlib.invalidate_caches()
+    wait_until_loaded(name)
+    assert why_not_loaded(name) is None
+
+
+def test_what_could_not_be_loaded_is_not_tried_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "_FIRST_AGAIN_S", LONG_S)
+    name = f"absent_{os.getpid()}_{next(_numbers)}"
+    assert not loaded(name)
+    deadline = time.monotonic() + LONG_S
+    while why_not_loaded(name) is None or loading._loading.locked():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert not loaded(name)
+    assert not loading._loading.locked()
 
 
 def test_without_a_thread_it_is_tried_again(slow: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,7 +97,8 @@ FORKING = """
 import os, sys, threading, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from otel_llm.delivery.loading import loaded
+from otel_llm.delivery import loading
+from otel_llm.delivery.loading import loaded, why_not_loaded
 assert not loaded(sys.argv[2])
 threading.Timer(0.2, Path(sys.argv[1], "go").touch).start()
 child = os.fork()

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from opentelemetry.sdk.metrics import MeterProvider
@@ -144,9 +145,10 @@ def test_the_age_of_the_oldest_is_in_seconds(
     assert delivery.spool is not None
     oldest_ms = delivery.spool.counts().oldest_ms
     assert oldest_ms is not None
-    monkeypatch.setattr("otel_llm.delivery.metrics.time.time", lambda: oldest_ms / 1000 + 90)
+    now_s = oldest_ms / 1000 + 90
+    monkeypatch.setattr(metrics, "time", SimpleNamespace(time=lambda: now_s, monotonic=time.monotonic))
     assert read()["spool.oldest_age[fake]"] == 90.0
-    monkeypatch.setattr("otel_llm.delivery.metrics.time.time", lambda: 0.0)
+    now_s = 0.0
     assert read()["spool.oldest_age[fake]"] == 0.0
 
 
@@ -179,6 +181,7 @@ def test_what_the_disk_queue_drops_is_told_by_reason(deliver: Callable[..., Deli
 
 def test_a_disk_queue_that_blocks_makes_a_span_wait_for_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("otel_llm.delivery.queue.BLOCK_WAIT_S", LONG_S)
+    monkeypatch.setattr("otel_llm.delivery.queue._LONGEST_WAIT_S", LONG_S)
     destination = Kept(down=True)
     settings = SpoolSettings(SpoolPlace(tmp_path / "spool"), max_bytes=500, overflow=Overflow.BLOCK)
     delivery = Delivery(destination, spool=settings, linger_s=0.001, max_spans=1)

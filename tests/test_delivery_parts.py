@@ -37,9 +37,10 @@ def test_backoff_has_full_jitter() -> None:
 
 
 @pytest.mark.parametrize(
-    ("after_s", "waits"), [(100.0, 100.0), (0.0, 1.0), (-5.0, 1.0), (float("nan"), 1.0), (float("inf"), 1.0)]
+    ("after_s", "waits"),
+    [(100.0, 100.0), (3_600_000.0, 3_600.0), (0.0, 1.0), (-5.0, 1.0), (float("nan"), 1.0), (float("inf"), 1.0)],
 )
-def test_backoff_never_goes_below_what_was_asked_for(after_s: float, waits: float) -> None:
+def test_backoff_never_goes_below_what_was_asked_for_up_to_an_hour(after_s: float, waits: float) -> None:
     assert Backoff(uniform=lambda low, high: high).next_s(after_s) == waits
 
 

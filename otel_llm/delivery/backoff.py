@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 #: Doubling beyond this exponent is past any cap.
 _MAX_EXPONENT = 32
+#: The longest wait in seconds that the other side may ask for: it may have sent milliseconds by mistake.
+LONGEST_ASKED_S = 3600.0
 
 
 class Backoff:
@@ -25,14 +27,16 @@ class Backoff:
         self.failures = 0
 
     def next_s(self, after_s: float | None = None) -> float:
-        """Seconds to wait after one more failure; never less than ``after_s``, which the other side asked for and no cap limits."""
+        """Seconds to wait after one more failure; not less than :func:`asked_s` of ``after_s``, which the other side asked for."""
         ceiling = min(self._cap_s, self._first_s * 2 ** min(self.failures, _MAX_EXPONENT))
         self.failures += 1
-        delay = self._uniform(0.0, ceiling)
-        if after_s is None or not math.isfinite(after_s):
-            return delay
-        return max(after_s, delay)
+        return max(asked_s(after_s), self._uniform(0.0, ceiling))
 
     def reset(self) -> None:
         """Start over, after a success."""
         self.failures = 0
+
+
+def asked_s(after_s: float | None) -> float:
+    """The seconds to wait that the other side asked for, at most an hour; 0 if it did not, or that is no number."""
+    return min(after_s, LONGEST_ASKED_S) if after_s is not None and math.isfinite(after_s) else 0.0

@@ -11,6 +11,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from otel_llm.delivery.destination import Destination, SupportsDeferral
 from otel_llm.delivery.encoding_faults import EncodingFaults
 from otel_llm.delivery.intake import Arrival, Intake
+from otel_llm.delivery.interrupts import is_for_the_application
 from otel_llm.delivery.log_limit import LogLimit
 from otel_llm.delivery.pace import Pace
 from otel_llm.delivery.size import RECORD_OVERHEAD
@@ -115,13 +116,15 @@ class Encoder:
     def _encoded(self, encode: Callable[[ReadableSpan], bytes | None], arrival: Arrival) -> bytes | None:
         try:
             body = encode(without_content(arrival.span) if self.strip else arrival.span)
-        except Exception as error:  # noqa: BLE001  (a destination's fault with one span must not end the delivery)
+        except BaseException as error:  # whatever a mask or a mapping raises must not end the delivery
+            if is_for_the_application(error):
+                raise
             self._reject(error, arrival.size)
             return None
         if body is None:
             self._intake.settle(freed=arrival.size, skipped=1)
         return body
 
-    def _reject(self, error: Exception, size: int) -> None:
+    def _reject(self, error: BaseException, size: int) -> None:
         self._intake.settle(freed=size, rejected=1)
         self._faults.told(error)

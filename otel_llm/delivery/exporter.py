@@ -9,8 +9,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from otel_llm.delivery.destination import Destination
 from otel_llm.delivery.metrics import observe_deliveries
-from otel_llm.delivery.queue import Delivery
-from otel_llm.delivery.spool.settings import spool_from_environment
+from otel_llm.delivery.settings import delivery_from_environment
 from otel_llm.delivery.stats import Stats
 
 #: Milliseconds that a shutdown may take where the SDK, which passes no deadline, asks for it.
@@ -20,11 +19,13 @@ SHUTDOWN_MILLIS = 5_000.0
 class DestinationExporter(SpanExporter):
     """Exports to one destination. Retries are its own: export() only queues, so a span processor never waits for the network.
 
-    What waits, waits on disk where the environment does not say otherwise. Raises ConfigurationError for settings that are wrong.
+    So use it with a ``SimpleSpanProcessor``: a batch processor would keep spans in memory for up to five seconds more, where a killed
+    process loses them. What waits, waits on disk where the environment does not say otherwise. Raises ConfigurationError that names
+    every wrong setting.
     """
 
     def __init__(self, destination: Destination) -> None:
-        self.delivery = Delivery(destination, spool=spool_from_environment())
+        self.delivery = delivery_from_environment(destination)
         self.delivery.open()
         observe_deliveries()
 

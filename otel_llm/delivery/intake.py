@@ -126,11 +126,10 @@ class Intake:
             self._bytes -= freed
             self._spooled += spans
 
-    def recount(self, *, rejected: int = 0, skipped: int = 0) -> None:
+    def recount(self, *, skipped: int) -> None:
         """Spans that were put on disk in their first form have no record."""
         with self._lock:
-            self._spooled -= rejected + skipped
-            self._rejected += rejected
+            self._spooled -= skipped
             self._skipped += skipped
 
     def failed(self, reason: str, *, retries: int = 0) -> None:

@@ -7,10 +7,12 @@ import contextvars
 import logging
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from otel_llm.delivery.doorbell import Doorbell
+from otel_llm.delivery.interrupts import is_for_the_application
 from otel_llm.delivery.log_limit import LogLimit
 
 _logger = logging.getLogger(__name__)
@@ -28,6 +30,8 @@ class Loop(ABC):
         self._log_limit = log_limit
         self._stopping = False
         self._thread: threading.Thread | None = None
+        #: The caller of :meth:`work_here` does what the thread would.
+        self._works_here = False
         self._starting = threading.RLock()
 
     @abstractmethod
@@ -54,11 +58,11 @@ class Loop(ABC):
         return self._thread is not None and self._thread.is_alive()
 
     def start(self) -> None:
-        """Start the thread once. It gets an empty context, for the one of the first span's call is not its own."""
+        """Start the thread, unless there is one. It gets an empty context, for the one of the first span's call is not its own."""
         if self._thread is not None:
             return
         with self._starting:
-            if self._thread is not None:
+            if self._thread is not None or self._works_here:
                 return
             context = contextvars.Context()
             self._thread = threading.Thread(target=context.run, args=(self._run,), name=self._name, daemon=True)
@@ -67,6 +71,25 @@ class Loop(ABC):
             except RuntimeError as error:  # no more threads, or the interpreter is shutting down
                 self._thread = None
                 _logger.debug("%s: no thread could be started", self._name, exc_info=error)
+
+    def work_here(self, until_s: float, clock: Callable[[], float]) -> None:
+        """Take steps on the calling thread while there is work and ``clock`` is before ``until_s``, unless there is a thread for it.
+
+        From Python 3.12 on no thread can be started any more once the interpreter runs exit functions.
+        """
+        with self._starting:
+            if self._thread is not None or self._works_here:
+                return
+            self._works_here = True
+        try:
+            contextvars.Context().run(self._take_steps, until_s, clock)
+        finally:
+            self._works_here = False
+
+    def _take_steps(self, until_s: float, clock: Callable[[], float]) -> None:
+        with suppress_instrumentation():
+            while self._guarded(self.step) == 0.0 and clock() < until_s:
+                pass
 
     def stop(self, timeout_s: float) -> bool:
         """End after the current step; whether the thread has ended within ``timeout_s`` seconds. Without one, clean up here."""
@@ -80,18 +103,24 @@ class Loop(ABC):
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        with suppress_instrumentation():
-            wait_s: float | None = None
-            while not self._stopping:
-                self.rest(wait_s)
-                if not self._stopping:
-                    wait_s = self._guarded(self.step)
-            self._guarded(self.finish)
-
-    def _guarded(self, work: object) -> float | None:
         try:
-            return work()  # type: ignore[no-any-return,operator]
-        except Exception as error:  # the thread must outlive any fault of ours
+            with suppress_instrumentation():
+                wait_s: float | None = None
+                while not self._stopping:
+                    self.rest(wait_s)
+                    if not self._stopping:
+                        wait_s = self._guarded(self.step)
+                self._guarded(self.finish)
+        finally:
+            if not self._stopping:
+                self._thread = None  # the next who needs it starts another
+
+    def _guarded(self, work: Callable[[], float | None]) -> float | None:
+        try:
+            return work()
+        except BaseException as error:  # the thread must outlive any fault of ours
+            if is_for_the_application(error):
+                raise
             if self._log_limit.due("fault"):
                 _logger.warning("%s: a fault in otel-llm itself (%s), going on", self._name, type(error).__name__)
             _logger.debug("%s: fault in a step", self._name, exc_info=error)

@@ -32,12 +32,17 @@ _logger = logging.getLogger(__name__)
 
 MAX_BYTES = 128 * 1024 * 1024
 MAX_SPANS = 20_000
+#: Seconds for one request.
+SEND_TIMEOUT_S = 10.0
 #: Seconds that a span which ends while the queue is full waits for room before it is dropped.
 FULL_WAIT_S = 0.5
 #: The same where the disk queue is to hold up the application rather than to lose anything.
 BLOCK_WAIT_S = 1.0
-#: Seconds that idle threads, once they are stopped, may take to clean up beyond the deadline of a shutdown.
+#: Seconds that idle threads, once they are stopped, may take to clean up beyond the deadline of a shutdown, and that a disk that is in
+#: use is waited for.
 _CLOSE_S = 0.1
+#: Seconds for which what is pending is stored on the calling thread, where no other can be started and nobody is to wait.
+_HURRY_S = 1.0
 _ROOM_LOOK_S = 0.001
 #: Seconds for which a span waits at most while the writer makes room.
 _LONGEST_WAIT_S = 2.0
@@ -65,7 +70,7 @@ class Delivery:
         max_spans: int = MAX_SPANS,
         full_wait_s: float | None = None,
         linger_s: float = 0.02,
-        timeout_s: float = 10.0,
+        timeout_s: float = SEND_TIMEOUT_S,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -105,7 +110,7 @@ class Delivery:
         log_limit = LogLimit(self._clock)
         self.spool = self._new_spool(log_limit)
         self._intake = intake = Intake(max_spans=self._max_spans, max_bytes=self._max_bytes, clock=self._clock)
-        backlog = Backlog(intake, self.spool)
+        backlog = Backlog(intake, self.spool, log_limit)
         self._sender = Sender(
             self.destination,
             backlog,
@@ -190,7 +195,7 @@ class Delivery:
 
     def hurry(self) -> None:
         """Try what is pending now, without waiting for the outcome. So several deliveries flush at the same time."""
-        self._request()
+        self._store_soon(self._clock() + _HURRY_S)
 
     def flush(self, timeout_s: float = 30.0) -> bool:
         """Wait until every span offered before is delivered, rejected or skipped; True if so within ``timeout_s`` seconds.
@@ -206,7 +211,7 @@ class Delivery:
         """Wait until every span offered before is on disk, within ``timeout_s`` seconds; without a disk queue, as :meth:`flush`."""
         if self.spool is None:
             return self.flush(timeout_s)
-        request = self._request()
+        request = self._store_soon(self._clock() + timeout_s)
         return self._intake.pending == 0 if request is None else request.wait_stored(timeout_s)
 
     def shutdown(self, timeout_s: float = 5.0) -> bool:
@@ -222,15 +227,48 @@ class Delivery:
         running.ended(self)
         self._intake.refuse()
         self._sender.deadline = deadline
-        self.flush(timeout_s)
-        on_disk = self.spool.waiting() if self.spool is not None else 0
+        self._finish_work(deadline)
+        on_disk = self._on_disk(deadline)
         self._writer.stop(deadline - self._clock())
-        self._sending.stop(max(deadline - self._clock(), _CLOSE_S if not self.stats.pending else 0.0))
+        idle = on_disk == 0 and not self._intake.pending
+        self._sending.stop(max(deadline - self._clock(), _CLOSE_S if idle else 0.0))
         left = self._intake.abandon()
         self._report(left, on_disk, timeout_s)
         return left == 0
 
-    def _report(self, lost: int, on_disk: int, timeout_s: float) -> None:
+    def _finish_work(self, deadline: float) -> None:
+        """Store and send until ``deadline``: by the threads, or here where none can be started any more."""
+        request = self._store_soon(deadline)
+        if request is not None:
+            request.wait_stored(deadline - self._clock())
+            self._sending.start()
+        if not self._sending.alive:
+            self._sending.work_here(deadline, self._clock)
+        elif request is not None:
+            request.wait(deadline - self._clock())
+
+    def _store_soon(self, deadline: float) -> FlushRequest | None:
+        """Try the disk again, and have the writer store what is pending; None if that was done here, or is not possible."""
+        if self.spool is not None and self.spool.lock.acquire(timeout=_CLOSE_S):
+            self.spool.retry_now()
+            self.spool.lock.release()
+        request = self._request()
+        if self._intake.pending and not self._writer.alive:
+            self._writer.work_here(deadline, self._clock)
+        return request
+
+    def _on_disk(self, deadline: float) -> int | None:
+        """Number of this process's spans on disk; None if that is not known in time, as the disk holds up another thread."""
+        if self.spool is None:
+            return 0
+        if not self.spool.lock.acquire(timeout=max(0.0, deadline - self._clock())):
+            return None
+        try:
+            return self.spool.waiting()
+        finally:
+            self.spool.lock.release()
+
+    def _report(self, lost: int, on_disk: int | None, timeout_s: float) -> None:
         if on_disk:
             _logger.info(
                 "%s: %d span(s) wait on disk; the next process that delivers there sends them, or `otel-llm spool drain`",
@@ -243,7 +281,7 @@ class Delivery:
                 "shutdown more than %.1f s.",
                 self.destination.name,
                 lost,
-                f" (last failure: {self.stats.last_error})" if self.stats.last_error else "",
+                f" (last failure: {reason})" if (reason := self._intake.stats.last_error) else "",
                 timeout_s,
             )
 
@@ -265,11 +303,17 @@ class Delivery:
 
     @property
     def losses(self) -> dict[str, int]:
-        """Number of spans that were dropped, by reason; their sum is ``stats.dropped``."""
+        """Number of spans that were dropped, by reason.
+
+        Their sum is ``stats.dropped``, but for those "of other processes", which this one has dropped from the disk queue of all.
+        """
         here, overflow = self._intake.stats, self._intake.overflow
         found = {"queue full": overflow, "shut down": here.dropped - overflow}
         if self.spool is not None and here.spooled:
             found |= {f"disk queue: {reason}": spans for reason, spans in self.spool.fate()[2].items() if reason != "dead"}
+        if self.spool is not None:
+            others = self.spool.dropped_of_others()
+            found |= {f"disk queue: {reason}, of other processes": spans for reason, spans in others.items()}
         return {reason: spans for reason, spans in found.items() if spans}
 
     @property

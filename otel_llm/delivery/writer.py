@@ -50,6 +50,8 @@ class Writer(Loop):
         self._asked: deque[FlushRequest] = deque()
         self._waiting: list[FlushRequest] = []
         self._overflow_logged = 0
+        #: First forms that neither the disk takes now, nor can records be made of them.
+        self._left: list[Deferred] = []
 
     def request(self, request: FlushRequest) -> None:
         """Write what is there now, without lingering, and hand the request on when all of it is written."""
@@ -74,10 +76,13 @@ class Writer(Loop):
         records, deferred = self._encoder.piece(PIECE_RECORDS, PIECE_BYTES)
         if records:
             self._backlog.append(records)
-        if deferred:
-            self._put_off(deferred)
-        stored = [request for request in self._waiting if self._encoder.taken >= request.through]
-        self._waiting = [request for request in self._waiting if self._encoder.taken < request.through]
+        if deferred or self._left:
+            self._put_off([*self._left, *deferred])
+        if self._waiting or self._works_here:
+            self._backlog.store()
+        taken = 0 if self._left else self._encoder.taken
+        stored = [request for request in self._waiting if taken >= request.through]
+        self._waiting = [request for request in self._waiting if taken < request.through]
         for request in stored:
             request.stored(self._backlog.mark)
             self._passed_on(request)
@@ -95,9 +100,11 @@ class Writer(Loop):
         if self._catching_up is None:
             return
         if self._backlog.defer(deferred):
+            self._left = []
             self._catching_up.look_soon()
         else:
-            self._backlog.append(self._catching_up.records_of(deferred))
+            records, self._left = self._catching_up.records_of(deferred)
+            self._backlog.append(records)
 
     def _catch_up(self) -> float | None:
         if self._catching_up is None:
