@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
+from weakref import WeakSet
 
 from opentelemetry import trace
 from opentelemetry.sdk.metrics import MeterProvider
@@ -19,7 +21,8 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from otel_llm import headers, masking
 from otel_llm.call import open_calls
 from otel_llm.content import CaptureMode
-from otel_llm.delivery import Destination
+from otel_llm.deadlines import Begun
+from otel_llm.delivery import Destination, running
 from otel_llm.delivery.destination import destination_key
 from otel_llm.delivery.metrics import observe_deliveries
 from otel_llm.delivery.processor import DeliveryProcessor
@@ -28,6 +31,7 @@ from otel_llm.delivery.spool import SpoolPlace
 from otel_llm.destinations import configured_destinations, named
 from otel_llm.endpoints import configure_hosts
 from otel_llm.errors import ConfigurationError
+from otel_llm.flushing import Flushable, delivered, known_providers, passed_on, stored
 from otel_llm.instrumentation import instrument, uninstrument
 from otel_llm.masking import MaskFunction
 from otel_llm.meters import flushed as metrics_flushed
@@ -46,6 +50,8 @@ _FOR_TASKS: Final = 0.6
 #: Parts of what is then left after which the deliveries' last figures are exported, and after which metrics are given up.
 _UNTIL_METRICS: Final = 0.7
 _METRICS_UNTIL: Final = 0.9
+#: Seconds that a thread has to tell what it has done.
+_ANSWER_S: Final = 0.05
 
 
 @dataclass
@@ -56,12 +62,26 @@ class _Wiring:
     #: The provider is otel-llm's own, to be shut down with it.
     owned: bool = False
     deliveries: list[Delivery] = field(default_factory=list)
+    #: Of exporters that are not otel-llm's.
+    batches: list[BatchSpanProcessor] = field(default_factory=list)
     #: Otel-llm's own, where metrics are exported and the application has no meter provider.
     meters: MeterProvider | None = None
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    #: Providers that were otel-llm's own and have ended.
+    ended: WeakSet[TracerProvider] = field(default_factory=WeakSet)
+    #: Reentrant: a signal handler of the application's may call ``shutdown`` amid ``configure``.
+    lock: threading.RLock = field(default_factory=threading.RLock)
 
 
 _wiring = _Wiring()
+
+
+def _renew_lock() -> None:
+    """A forked child may find it held by a thread that it does not have."""
+    _wiring.lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 def configure(
@@ -116,24 +136,38 @@ def configure(
 
 
 def force_flush(timeout_s: float = 30.0) -> bool:
-    """Wait until what has ended so far is delivered; False if that took longer than ``timeout_s`` seconds in all."""
-    provider, meters, deadline = _wiring.provider, _wiring.meters, time.monotonic() + timeout_s
-    delivered = provider is None or bool(provider.force_flush(int(timeout_s * 1000)))
-    return (meters is None or metrics_flushed(meters, deadline - time.monotonic())) and delivered
+    """Wait until what has ended so far is delivered, whoever has set up its processors and exporters.
+
+    False if that took longer than ``timeout_s`` seconds in all, or something could not be passed on.
+    """
+    meters, deadline = _wiring.meters, time.monotonic() + timeout_s
+    flushed = [passed_on(known_providers(), deadline), delivered(running.deliveries(), deadline)]
+    if meters is not None:
+        flushed.append(metrics_flushed(meters, deadline - time.monotonic()))
+    return all(flushed)
 
 
 def shutdown(timeout_s: float = 5.0) -> bool:
-    """Deliver what there is, within ``timeout_s`` seconds in all, and stop; False if something was left.
+    """Deliver what there is, within ``timeout_s`` seconds in all, and stop; False if something was neither delivered nor stored.
 
-    Background tasks have up to half of that time to end, and are then cancelled. Only from another thread than their event loop's can
+    Background tasks have up to 60 % of that time to end, and are then cancelled. Only from another thread than their event loop's can
     they be waited for: ``await asyncio.to_thread(otel_llm.shutdown)``. A provider that is the application's own goes on without
-    otel-llm.
+    otel-llm; what processors and exporters hold that ``configure`` has not set up is passed on, and they go on, too.
     """
     deadline = time.monotonic() + timeout_s
     running_tasks.end_all(timeout_s * _FOR_TASKS)
+    providers, others = _providers_elsewhere(), _deliveries_elsewhere()
+    elsewhere = Begun(lambda: _flush(providers, others, deadline)) if providers or others else None
+    flushed = _end_wiring(deadline)
+    return (elsewhere is None or elsewhere.result(deadline - time.monotonic()) or False) and flushed
+
+
+def _end_wiring(deadline: float) -> bool:
+    """Stop what ``configure`` has set up; whether all that it took is delivered or stored."""
     with _wiring.lock:
         provider, _wiring.provider = _wiring.provider, None
         deliveries, _wiring.deliveries = _wiring.deliveries, []
+        batches, _wiring.batches = _wiring.batches, []
         meters, _wiring.meters = _wiring.meters, None
     if provider is None:
         return True
@@ -142,13 +176,40 @@ def shutdown(timeout_s: float = 5.0) -> bool:
     open_calls.end_all()
     for delivery in deliveries:
         delivery.hurry()
+    ending = [Begun(batch.shutdown) for batch in batches]
     if meters is not None:
         _end_metrics(meters, deliveries, deadline - time.monotonic())
     flushed = [delivery.shutdown(max(0.0, deadline - time.monotonic())) for delivery in deliveries]
+    for each in ending:
+        each.result(deadline - time.monotonic())
     if _wiring.owned:
-        provider.shutdown()
+        _wiring.ended.add(provider)
+        Begun(provider.shutdown).result(deadline - time.monotonic())
     masking.use(None)
     return all(flushed)
+
+
+def store(timeout_s: float) -> bool:
+    """Have what has ended on disk, within ``timeout_s`` seconds, and go on; False if that takes longer."""
+    deadline = time.monotonic() + timeout_s
+    handed_over = passed_on(_providers_elsewhere(), deadline)
+    return stored(running.deliveries(), deadline) and handed_over
+
+
+def _flush(providers: Sequence[Flushable], deliveries: Sequence[Delivery], deadline: float) -> bool:
+    """Whether all was passed on, and stored."""
+    handed_over = passed_on(providers, deadline)
+    is_stored = stored(deliveries, deadline)
+    delivered(deliveries, deadline - _ANSWER_S)
+    return is_stored and handed_over
+
+
+def _providers_elsewhere() -> list[Flushable]:
+    return [each for each in known_providers() if each is not _wiring.provider and each not in _wiring.ended]
+
+
+def _deliveries_elsewhere() -> list[Delivery]:
+    return [each for each in running.deliveries() if each not in _wiring.deliveries]
 
 
 def _end_metrics(meters: MeterProvider, deliveries: Sequence[Delivery], left_s: float) -> None:
@@ -200,20 +261,12 @@ def _wire(
     provider: TracerProvider, destinations: Sequence[Destination], exporters: Sequence[SpanExporter], settings: Settings
 ) -> None:
     stamp_spans_of(provider)
-    _wiring.deliveries = [
-        Delivery(
-            destination,
-            spool=settings.spool,
-            max_bytes=settings.queue_max_bytes,
-            max_spans=settings.queue_max_spans,
-            timeout_s=settings.send_timeout_s,
-        )
-        for destination in destinations
-    ]
+    _wiring.deliveries = [settings.delivery_to(destination) for destination in destinations]
     observe_deliveries(_wiring.meters)
     provider.add_span_processor(DeliveryProcessor(*_wiring.deliveries))
     for delivery in _wiring.deliveries:
         delivery.open()
-    for exporter in exporters:
-        provider.add_span_processor(BatchSpanProcessor(exporter))
+    _wiring.batches = [BatchSpanProcessor(exporter) for exporter in exporters]
+    for batch in _wiring.batches:
+        provider.add_span_processor(batch)
     _logger.info("otel-llm delivers to: %s", ", ".join(d.name for d in destinations) or "nothing of its own")

@@ -15,15 +15,20 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, Final
 
-from otel_llm.configuration import deliveries, shutdown
+from otel_llm.configuration import shutdown, store
 
 Lifespan = Callable[[Any], AbstractAsyncContextManager[Any]]
 
 #: Seconds beyond the deadline of a shutdown, for its threads.
-_SLACK_S = 0.5
+_SLACK_S: Final = 0.5
 _KILLERS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+#: Modules that hold locks for moments which the threads that store and send need, too.
+_LOCKING: Final = ("otel_llm.delivery.intake", "otel_llm.delivery.spool.", "logging")
+#: Seconds after which a signal that came amid one of these is raised again, and for how long at most.
+_AGAIN_S: Final = 0.005
+_AGAIN_FOR_S: Final = 0.5
 
 
 def lifespan(inner: Lifespan | None = None, *, timeout_s: float = 5.0) -> Lifespan:
@@ -42,9 +47,24 @@ def lifespan(inner: Lifespan | None = None, *, timeout_s: float = 5.0) -> Lifesp
                 async with inner(app) as state:
                     yield state
         finally:
-            await asyncio.to_thread(shutdown, timeout_s)
+            await _on_a_thread(lambda: shutdown(timeout_s))
 
     return around
+
+
+async def _on_a_thread(work: Callable[[], object]) -> None:
+    """Not one of the loop's own, which the application may keep busy."""
+    loop, done = asyncio.get_running_loop(), asyncio.Event()
+
+    def run() -> None:
+        try:
+            work()
+        finally:
+            with contextlib.suppress(RuntimeError):  # nobody waits any more: the loop is closed
+                loop.call_soon_threadsafe(done.set)
+
+    threading.Thread(target=run, name="otel-llm-lifespan", daemon=True).start()
+    await done.wait()
 
 
 def shutdown_on_signals(signals: Iterable[signal.Signals] = _KILLERS, *, timeout_s: float = 5.0) -> None:
@@ -59,37 +79,61 @@ def shutdown_on_signals(signals: Iterable[signal.Signals] = _KILLERS, *, timeout
     """
     if threading.current_thread() is not threading.main_thread():
         raise ValueError("signal handlers can be set on the main thread only")
+    ending = _Ending(timeout_s)
     for number in signals:
         previous = signal.getsignal(number)
         if previous != signal.SIG_IGN:
-            signal.signal(number, _then(previous, timeout_s))
+            signal.signal(number, _then(previous, ending))
 
 
-def _then(previous: Any, timeout_s: float) -> Callable[[int, FrameType | None], None]:
+def _then(previous: Any, ending: _Ending) -> Callable[[int, FrameType | None], None]:
     def handle(received: int, frame: FrameType | None) -> None:
+        if ending.comes_again(received, frame):
+            return
         if callable(previous):
-            _in_time(_store, timeout_s)
+            ending.run(store)
             previous(received, frame)
             return
-        _in_time(shutdown, timeout_s)
+        ending.run(shutdown)
         signal.signal(received, signal.SIG_DFL)
         os.kill(os.getpid(), received)
 
     return handle
 
 
-def _in_time(work: Callable[[float], object], timeout_s: float) -> None:
-    """On a thread: the signal may have interrupted the main thread while that holds a lock which ``work`` needs."""
-    thread = threading.Thread(target=work, args=(timeout_s,), name="otel-llm-signal", daemon=True)
-    with contextlib.suppress(RuntimeError):  # the interpreter is going down, and atexit has done it
-        thread.start()
-        thread.join(timeout_s + _SLACK_S)
+class _Ending:
+    """What is done when a signal comes: on a thread, for the main thread may have been interrupted amid anything."""
+
+    def __init__(self, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        self._put_off_at: float | None = None
+
+    def run(self, work: Callable[[float], object]) -> None:
+        """In the time of a shutdown. Another signal may interrupt this, and then waits for the same spans."""
+        thread = threading.Thread(target=work, args=(self._timeout_s,), name="otel-llm-signal", daemon=True)
+        with contextlib.suppress(RuntimeError):  # the interpreter is going down, and atexit has done it
+            thread.start()
+            thread.join(self._timeout_s + _SLACK_S)
+
+    def comes_again(self, received: int, frame: FrameType | None) -> bool:
+        """Whether the signal will be raised again in a moment, as the interrupted code holds a lock that our threads need."""
+        now = time.monotonic()
+        self._put_off_at = now if self._put_off_at is None else self._put_off_at
+        if now - self._put_off_at > _AGAIN_FOR_S or not _is_within(frame, _LOCKING):
+            self._put_off_at = None
+            return False
+        again = threading.Timer(_AGAIN_S, os.kill, (os.getpid(), received))
+        again.daemon = True
+        try:
+            again.start()
+        except RuntimeError:  # the interpreter is going down
+            return False
+        return True
 
 
-def _store(timeout_s: float) -> None:
-    deadline = time.monotonic() + timeout_s
-    waiting = [*deliveries().values()]
-    for delivery in waiting:
-        delivery.hurry()
-    for delivery in waiting:
-        delivery.store(deadline - time.monotonic())
+def _is_within(frame: FrameType | None, modules: tuple[str, ...]) -> bool:
+    while frame is not None:
+        if str(frame.f_globals.get("__name__", "")).startswith(modules):
+            return True
+        frame = frame.f_back
+    return False

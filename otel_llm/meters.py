@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Sequence
 from importlib.metadata import entry_points
 from typing import Any, Final, TypeAlias
@@ -14,6 +13,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricExporter, MetricReader, PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 
+from otel_llm.deadlines import within
 from otel_llm.errors import ConfigurationError
 from otel_llm.metric_settings import EXPORTERS, PROTOCOL, MetricVariables
 
@@ -65,11 +65,7 @@ def flushed(meters: MeterProvider, timeout_s: float) -> bool:
 
     On a thread of its own: exporters wait for an endpoint for as long as they are set up to, whatever they are asked.
     """
-    done: list[bool] = []
-    thread = threading.Thread(target=lambda: done.append(_has_flushed(meters)), name="otel-llm metrics", daemon=True)
-    thread.start()
-    thread.join(max(0.0, timeout_s))
-    return done == [True]
+    return within(timeout_s, meters.force_flush) or False
 
 
 def stop(meters: MeterProvider, timeout_s: float) -> None:
@@ -79,14 +75,6 @@ def stop(meters: MeterProvider, timeout_s: float) -> None:
     except Exception as error:  # the SDK tells of a reader's failure by a bare Exception
         _logger.warning("The last metrics could not be exported in time")
         _logger.debug("A reader of metrics failed", exc_info=error)
-
-
-def _has_flushed(meters: MeterProvider) -> bool:
-    try:
-        return meters.force_flush()
-    except Exception as error:  # the SDK tells of a reader's failure by a bare Exception
-        _logger.debug("A reader of metrics failed", exc_info=error)
-        return False
 
 
 def _is_ours_to_set(existing: metrics.MeterProvider) -> bool:

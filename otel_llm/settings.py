@@ -11,7 +11,7 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 from otel_llm.content import CAPTURE_VARIABLE, CaptureMode
 from otel_llm.content_policy import ContentMode
 from otel_llm.content_settings import ContentSettings, Mode
-from otel_llm.delivery.spool.settings import SpoolVariables
+from otel_llm.delivery.settings import DeliveryVariables
 from otel_llm.errors import ConfigurationError
 from otel_llm.metric_settings import MetricVariables
 from otel_llm.models.place import LONGEST_REFRESH_S, REFRESH_S, REFRESH_VARIABLE
@@ -23,7 +23,7 @@ from otel_llm.providers import parse_provider_hosts
 from otel_llm.setting_faults import faults_of
 
 
-class Settings(ContentSettings, SpoolVariables, MetricVariables):
+class Settings(ContentSettings, DeliveryVariables, MetricVariables):
     """What the environment says. OpenTelemetry's own names where they exist, ``OTEL_LLM_*`` for ours."""
 
     model_config = SettingsConfigDict(
@@ -40,9 +40,6 @@ class Settings(ContentSettings, SpoolVariables, MetricVariables):
     content: CaptureMode = Field(default=CaptureMode.NO_CONTENT, validation_alias=CAPTURE_VARIABLE)
     #: Of the local store.
     local_content: Mode = Field(default=ContentMode.FULL, validation_alias="OTEL_LLM_LOCAL_CONTENT")
-    queue_max_bytes: int = Field(default=128 * 1024 * 1024, ge=1_000_000, validation_alias="OTEL_LLM_QUEUE_MAX_BYTES")
-    queue_max_spans: int = Field(default=20_000, ge=1, validation_alias="OTEL_LLM_QUEUE_MAX_SPANS")
-    send_timeout_s: float = Field(default=10.0, gt=0, le=600, validation_alias="OTEL_LLM_SEND_TIMEOUT")
     provider_hosts: Annotated[dict[str, str], NoDecode] = Field(
         default_factory=dict, validation_alias="OTEL_LLM_PROVIDER_HOSTS"
     )

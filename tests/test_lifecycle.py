@@ -11,12 +11,13 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
+from processes import PATIENCE_S, WORKER, ended_by_sigterm, process
 
 import otel_llm
 from otel_llm import lifecycle
@@ -26,7 +27,6 @@ from otel_llm.delivery.spool import SpoolPlace
 from otel_llm.delivery.spool.access import SpoolSettings
 from otel_llm.testing.langfuse import FakeLangfuse
 
-PATIENCE_S = 120.0
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and sockets of POSIX")
 
 #: An agent's run for each request, and one after the server's work is done.
@@ -61,21 +61,6 @@ SERVERS = {
     "gunicorn": (*PYTHON, "gunicorn", "web:app", "-k", "uvicorn_worker.UvicornWorker", "-b", "unix:socket"),
     "hypercorn": (*PYTHON, "hypercorn", "web:app", "-b", "unix:socket"),
 }
-#: A signal without a server: what a worker of one's own does. It waits in short sleeps: ``signal.pause()`` would wait for ever if the
-#: signal came just before it.
-WORKER = """
-import asyncio, sys, threading, time
-import otel_llm
-
-otel_llm.configure(service_name="worker")
-
-def work(name):
-    with otel_llm.agent(name):
-        pass
-
-def ready():
-    print("ready", flush=True)
-"""
 
 
 @pytest.fixture
@@ -88,21 +73,6 @@ def langfuse() -> Iterator[FakeLangfuse]:
 def environment(langfuse: FakeLangfuse, tmp_path: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "LANGFUSE_", "INSFORGE_"))}
     return {**kept, **langfuse.environment, "HOME": str(tmp_path), "OTEL_LLM_STATE_DIR": str(tmp_path / "state")}
-
-
-@contextmanager
-def process(command: Sequence[str], tmp_path: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """A process in ``tmp_path``, which is killed if the test does not end it."""
-    with (tmp_path / "errors").open("w") as errors:
-        started = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True)
-    try:
-        yield started
-    finally:
-        started.kill()
-        started.wait()
-        assert started.stdout is not None
-        started.stdout.close()
-    assert "Traceback" not in (tmp_path / "errors").read_text()
 
 
 def await_listening(path: Path, server: subprocess.Popen[str]) -> None:
@@ -119,10 +89,14 @@ def ask(path: Path, server: subprocess.Popen[str], times: int) -> None:
     """Requests over a Unix socket."""
     patience = threading.Timer(PATIENCE_S, server.kill)
     patience.start()
-    await_listening(path, server)
-    with httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), base_url="http://server") as client:
-        assert {client.get("/").status_code for _ in range(times)} == {200}
-    patience.cancel()
+    transport = httpx.HTTPTransport(uds=str(path))
+    try:
+        await_listening(path, server)
+        # One that listens may still have to import the application.
+        with httpx.Client(transport=transport, base_url="http://server", timeout=PATIENCE_S) as client:
+            assert {client.get("/").status_code for _ in range(times)} == {200}
+    finally:
+        patience.cancel()
 
 
 def names(langfuse: FakeLangfuse) -> list[str]:
@@ -160,15 +134,6 @@ def test_a_server_that_gets_sigterm_while_nobody_listens_leaves_its_spans_to_the
     langfuse.start()
     drained(tmp_path, environment)
     assert names(langfuse) == ["cleaner"] + ["waiter"] * 20
-
-
-def ended_by_sigterm(script: str, tmp_path: Path, environment: dict[str, str]) -> int:
-    """The status of a process that gets SIGTERM once it is ready."""
-    with process((sys.executable, "-c", WORKER + script), tmp_path, environment) as worker:
-        assert worker.stdout is not None
-        assert worker.stdout.readline() == "ready\n"
-        worker.terminate()
-        return worker.wait(PATIENCE_S)
 
 
 @pytest.mark.parametrize("spool", ["none", ""])
