@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from processes import PATIENCE_S, ended_by_sigterm, process
@@ -55,6 +56,13 @@ def langfuse() -> Iterator[FakeLangfuse]:
 def environment(langfuse: FakeLangfuse, tmp_path: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "LANGFUSE_", "INSFORGE_"))}
     return {**kept, **langfuse.environment, "HOME": str(tmp_path), "OTEL_LLM_STATE_DIR": str(tmp_path / "state")}
+
+
+@pytest.fixture(autouse=True)
+def _no_global_provider(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None that stays, either."""
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", None)
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER_SET_ONCE", trace.Once())
 
 
 def names(langfuse: FakeLangfuse) -> list[str]:

@@ -185,8 +185,8 @@ def test_a_directory_writable_by_all_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
     outcome = LocalStore(tmp_path / "traces.sqlite3").send([record(1)], timeout_s=5)
     assert outcome == Pause(
-        f"{tmp_path} is writable by other users, and what is kept there can hold prompts. "
-        "Set OTEL_LLM_LOCAL_STORE to a file in a directory of your own."
+        f"{tmp_path} is writable by other users, and what is kept there can hold prompts. Run `chmod go-w {tmp_path}` to keep what "
+        "is in it. Or else: Set OTEL_LLM_LOCAL_STORE to a file in a directory of your own."
     )
 
 
