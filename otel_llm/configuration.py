@@ -138,7 +138,7 @@ def configure(
 def force_flush(timeout_s: float = 30.0) -> bool:
     """Wait until what has ended so far is delivered, whoever has set up its processors and exporters.
 
-    False if that took longer than ``timeout_s`` seconds in all, or something could not be passed on.
+    False if something is left after ``timeout_s`` seconds in all, or waits for a destination that must be mended first.
     """
     meters, deadline = _wiring.meters, time.monotonic() + timeout_s
     flushed = [passed_on(known_providers(), deadline), delivered(running.deliveries(), deadline)]

@@ -15,8 +15,9 @@ BIG_BYTES = 20_000_000
 def dead_letters(world: World) -> dict[str, list[str]]:
     """Reasons by destination."""
     found: dict[str, list[str]] = {"langfuse": [], "insforge": []}
-    for letter in Inspector(SpoolPlace(world.spool)).dead_letters():
-        found["insforge" if str(world.backend.ports["insforge"]) in letter.destination else "langfuse"].append(letter.reason)
+    for refusal in Inspector(SpoolPlace(world.spool)).refusals():
+        name = "insforge" if str(world.backend.ports["insforge"]) in refusal.destination else "langfuse"
+        found[name] += [refusal.reason] * refusal.spans
     return found
 
 

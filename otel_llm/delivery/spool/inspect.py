@@ -33,18 +33,6 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A record that a destination refused for good."""
-
-    id: int
-    destination: str
-    #: Seconds since.
-    age_s: float
-    reason: str
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class Refusal:
     """Why a destination refused records for good, and how many of those are kept."""
 
@@ -144,16 +132,6 @@ class Inspector:
             spans = dict(connection.execute("SELECT destination, spans FROM account"))
             losses = connection.execute("SELECT writer, destination, reason, spans FROM loss").fetchall()
         return Look(spans, {(writer, name, reason): lost for writer, name, reason, lost in losses}, set_aside)
-
-    def dead_letters(self, destination: str | None = None) -> list[DeadLetter]:
-        """What was refused, the oldest first."""
-        with self._open() as connection:
-            rows = connection.execute(
-                "SELECT id, destination, died_ms, reason, body FROM dead WHERE ?1 IS NULL OR destination = ?1 ORDER BY id",
-                (destination,),
-            ).fetchall()
-        now = time.time()
-        return [DeadLetter(row, name, max(0.0, now - died / 1000), reason, body) for row, name, died, reason, body in rows]
 
     def replay_dead(self, destination: str | None = None) -> int:
         """Put dead letters back among what waits; their number. Two at a time put each back once."""
