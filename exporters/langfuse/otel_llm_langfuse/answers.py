@@ -26,7 +26,7 @@ def outcome_of(response: httpx.Response) -> Outcome:
     status = response.status_code
     told = f"Langfuse answered {status}"
     if 200 <= status < 300:
-        return Delivered()
+        return Pause(f"{told} with a page, perhaps of a login; check LANGFUSE_BASE_URL") if _is_page(response) else Delivered()
     if 300 <= status < 400:
         return Pause(f"{told}: redirected to {_host(response)}, perhaps a login page; check LANGFUSE_BASE_URL")
     if status in _SPLITS:
@@ -36,6 +36,11 @@ def outcome_of(response: httpx.Response) -> Outcome:
     if status == 401 and not _is_langfuses(response):
         return Pause(f"{told}, but not as Langfuse does: something before it wants a login; check LANGFUSE_BASE_URL")
     return Pause(f"{told}: {_PAUSES.get(status, 'this is not how its OTLP endpoint answers; check LANGFUSE_BASE_URL')}")
+
+
+def _is_page(response: httpx.Response) -> bool:
+    """Whether something before Langfuse answers to people: neither Langfuse nor any receiver of OTLP answers in HTML."""
+    return response.headers.get("content-type", "").startswith("text/html") and response.content.lstrip().startswith(b"<")
 
 
 def _is_langfuses(response: httpx.Response) -> bool:

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
-from otel_llm.delivery import Delivered, Outcome, Retry
+from otel_llm.delivery import Delivered, Outcome, Pause, Retry
 from otel_llm.delivery import bounded_http as bounded
 from otel_llm.testing.server import HangUp, LoopbackServer, Request, Response
 from otel_llm_langfuse import LangfuseDestination, LangfuseSettings
@@ -213,3 +213,20 @@ def test_a_401_that_is_not_langfuses_is_a_matter_of_the_address(backend: Backend
     assert str(getattr(outcome, "reason", "")) == (
         "Langfuse answered 401, but not as Langfuse does: something before it wants a login; check LANGFUSE_BASE_URL"
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "told"),
+    [
+        (
+            "text/html; charset=utf-8",
+            b"\n<!doctype html>",
+            Pause("Langfuse answered 200 with a page, perhaps of a login; check LANGFUSE_BASE_URL"),
+        ),
+        ("text/html", b"{}", Delivered()),
+        ("application/json", b"{}", Delivered()),
+    ],
+)
+def test_a_page_is_no_receipt(backend: Backend, kind: str, body: bytes, told: Outcome) -> None:
+    backend.next = Response(200, {"content-type": kind}, body)
+    assert sent(backend) == told
