@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from types import MappingProxyType
 
 import pytest
@@ -11,6 +12,7 @@ from opentelemetry.sdk.trace import Event, ReadableSpan
 from otel_llm.delivery.backoff import Backoff
 from otel_llm.delivery.doorbell import Doorbell
 from otel_llm.delivery.log_limit import LogLimit
+from otel_llm.delivery.loop import Loop
 from otel_llm.delivery.pace import WORK_S, Pace
 from otel_llm.delivery.size import span_size
 
@@ -100,3 +102,38 @@ def test_each_subject_is_logged_once_in_the_interval() -> None:
     assert [limit.due("retry"), limit.due("retry"), limit.due("pause")] == [True, False, True]
     clock.now = 60
     assert limit.due("retry")
+
+
+class Idle(Loop):
+    def step(self) -> None:
+        pass
+
+    def finish(self) -> None:
+        pass
+
+
+def test_who_asks_while_a_thread_is_being_started_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, may_start, found = threading.Event(), threading.Event(), list[bool]()
+    start, loop = threading.Thread.start, Idle("idle", LogLimit(time.monotonic))
+
+    def slowly(thread: threading.Thread) -> None:
+        if thread.name == "idle":
+            begun.set()
+            may_start.wait(30.0)
+        start(thread)
+
+    def ask() -> None:
+        loop.start()
+        found.append(loop.alive)
+
+    monkeypatch.setattr(threading.Thread, "start", slowly)
+    first, second = threading.Thread(target=loop.start), threading.Thread(target=ask)
+    first.start()
+    begun.wait(30.0)
+    second.start()
+    second.join(0.1)
+    may_start.set()
+    first.join()
+    second.join()
+    assert found == [True]
+    assert loop.stop(30.0)

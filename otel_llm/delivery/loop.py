@@ -30,6 +30,8 @@ class Loop(ABC):
         self._log_limit = log_limit
         self._stopping = False
         self._thread: threading.Thread | None = None
+        #: It has been started, and has not died since.
+        self._is_up = False
         #: The caller of :meth:`work_here` does what the thread would.
         self._works_here = False
         self._starting = threading.RLock()
@@ -58,8 +60,11 @@ class Loop(ABC):
         return self._thread is not None and self._thread.is_alive()
 
     def start(self) -> None:
-        """Start the thread, unless there is one. It gets an empty context, for the one of the first span's call is not its own."""
-        if self._thread is not None:
+        """Start the thread, unless there is one. It gets an empty context, for the one of the first span's call is not its own.
+
+        Who asks while another thread starts it waits until it is alive, or cannot be started.
+        """
+        if self._is_up:
             return
         with self._starting:
             if self._thread is not None or self._works_here:
@@ -68,6 +73,7 @@ class Loop(ABC):
             self._thread = threading.Thread(target=context.run, args=(self._run,), name=self._name, daemon=True)
             try:
                 self._thread.start()
+                self._is_up = self._thread is not None
             except RuntimeError as error:  # no more threads, or the interpreter is shutting down
                 self._thread = None
                 _logger.debug("%s: no thread could be started", self._name, exc_info=error)
@@ -113,6 +119,7 @@ class Loop(ABC):
                 self._guarded(self.finish)
         finally:
             if not self._stopping:
+                self._is_up = False
                 self._thread = None  # the next who needs it starts another
 
     def _guarded(self, work: Callable[[], float | None]) -> float | None:
